@@ -1,0 +1,130 @@
+#include "base/log.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	LINE_SIZE = 2048
+};
+
+static struct {
+	enum log_level most;
+	bool journal;
+	bool terminal;
+	bool progress_shown;
+	pthread_mutex_t lock;
+} output = {.most = LOG_LEVEL_INFO, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+void log_open(enum log_level most)
+{
+	output.most = most;
+	output.terminal = isatty(STDERR_FILENO) == 1;
+
+	const char *stream = getenv("JOURNAL_STREAM");
+	struct stat status;
+	unsigned long long device = 0;
+	unsigned long long inode = 0;
+	output.journal = stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+			 fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
+			 status.st_ino == inode;
+}
+
+static void put(const char *line, size_t length)
+{
+	ssize_t ignored = write(STDERR_FILENO, line, length);
+	(void)ignored; /* there is nowhere else to complain */
+}
+
+static void clear_progress(void)
+{
+	static const char clear[] = "\r\033[K";
+	if (output.progress_shown)
+		put(clear, sizeof(clear) - 1);
+	output.progress_shown = false;
+}
+
+static void emit(enum log_level level, const char *format, va_list arguments)
+{
+	if (level > output.most)
+		return;
+
+	char line[LINE_SIZE];
+	int start = 0;
+	if (output.journal)
+		start = snprintf(line, sizeof(line), "<%d>", (int)level);
+	else if (level <= LOG_LEVEL_WARNING)
+		start = snprintf(line, sizeof(line),
+				 "%s: ", level == LOG_LEVEL_ERROR ? "error" : "warning");
+
+	size_t room = sizeof(line) - (size_t)start - 1;
+	int length = vsnprintf(line + start, room, format, arguments);
+	size_t end = (size_t)start + (length < 0	      ? 0
+				      : (size_t)length < room ? (size_t)length
+							      : room - 1);
+	/* One event is one line, whatever an API or a server put into it. */
+	for (size_t i = (size_t)start; i < end; i++)
+		if ((unsigned char)line[i] < 0x20)
+			line[i] = ' ';
+	line[end++] = '\n';
+
+	pthread_mutex_lock(&output.lock);
+	clear_progress();
+	put(line, end);
+	pthread_mutex_unlock(&output.lock);
+}
+
+#define DEFINE_LOG(name, level)                                                                    \
+	void name(const char *format, ...)                                                         \
+	{                                                                                          \
+		va_list arguments;                                                                 \
+		va_start(arguments, format);                                                       \
+		emit(level, format, arguments);                                                    \
+		va_end(arguments);                                                                 \
+	}
+
+DEFINE_LOG(log_error, LOG_LEVEL_ERROR)
+DEFINE_LOG(log_warning, LOG_LEVEL_WARNING)
+DEFINE_LOG(log_notice, LOG_LEVEL_NOTICE)
+DEFINE_LOG(log_info, LOG_LEVEL_INFO)
+DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG)
+
+static void emit_plain(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void emit_plain(enum log_level level, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	emit(level, format, arguments);
+	va_end(arguments);
+}
+
+void log_failure(enum log_level level, const struct error *error)
+{
+	if (error->remedy[0])
+		emit_plain(level, "%s; %s", error->message, error->remedy);
+	else
+		emit_plain(level, "%s", error->message);
+}
+
+void log_progress(const char *format, ...)
+{
+	if (!output.terminal)
+		return;
+
+	char line[200];
+	int start = snprintf(line, sizeof(line), "\r\033[K");
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(line + start, sizeof(line) - (size_t)start, format, arguments);
+	va_end(arguments);
+
+	pthread_mutex_lock(&output.lock);
+	put(line, strlen(line));
+	output.progress_shown = line[start] != '\0';
+	pthread_mutex_unlock(&output.lock);
+}

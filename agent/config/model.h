@@ -1,0 +1,172 @@
+/*
+ * model.h - what the administrator asked for, after every key was parsed and checked.
+ *
+ * DESIGN 5 is the list of keys. Strings are UTF-8 and belong to the configuration; times and
+ * durations are seconds. A section that is wrong is not here: it is in `problems`, and so are the
+ * certificates that need it. The others stand.
+ */
+#ifndef ORIGIN_CA_CONFIG_MODEL_H
+#define ORIGIN_CA_CONFIG_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/list.h"
+
+/* Where something stands: "/etc/origin-ca-agent/conf.d/shop.ini", line 12 (from 1; 0: whole file).
+ */
+struct config_place {
+	const char *file; /* the configuration's */
+	unsigned line;
+};
+
+/* One thing that is wrong (or, as a warning, odd). */
+struct config_problem {
+	struct config_place place;
+	char *message; /* without place: "unknown key \"hostname\" in [certificate shop]" */
+	char *remedy;  /* "did you mean \"hostnames\"?", or NULL */
+	bool warning;  /* nothing was skipped because of it */
+};
+
+enum key_type {
+	KEY_ECDSA_P256,
+	KEY_ECDSA_P384,
+	KEY_RSA_2048,
+	KEY_RSA_3072,
+	KEY_RSA_4096,
+	KEY_TYPE_COUNT,
+};
+
+/* "ecdsa-p256" ...; NULL out of range. Parsing gives -EINVAL for another word. */
+const char *key_type_name(enum key_type type);
+int key_type_parse(const char *name, enum key_type *ret_type);
+
+/* How long before notAfter to renew: a duration, or a share of the lifetime. */
+struct renew_before {
+	int64_t seconds;  /* > 0, or 0 when `percent` counts */
+	unsigned percent; /* 1 to 99 of notAfter - notBefore */
+};
+
+struct config_agent {
+	char *state_dir; /* absolute */
+	char *conf_dir;	 /* absolute */
+	struct renew_before renew_before;
+	int64_t splay;		   /* -1: a tenth of the renewal window */
+	unsigned concurrency;	   /* 1 to 64 */
+	unsigned keep_generations; /* 1 to 100 */
+	int64_t pass_timeout;
+};
+
+struct config_api {
+	char *name; /* "" for [api] */
+	struct config_place place;
+	char *endpoint;	  /* without a final slash; https, or http for a loopback address */
+	char *token_file; /* absolute, or NULL: systemd credential, else the default path */
+	char *ca_file;	  /* absolute, or NULL: the system's */
+	char *proxy;	  /* or NULL: the usual environment variables */
+	int64_t timeout;
+};
+
+enum target_type {
+	TARGET_NGINX
+};
+const char *target_type_name(enum target_type type);
+
+enum reload_method {
+	RELOAD_RELOAD,
+	RELOAD_RESTART,
+	RELOAD_NONE
+};
+const char *reload_method_name(enum reload_method method);
+
+struct config_target {
+	char *name;
+	struct config_place place; /* of the section; of the certificate when it was not written */
+	enum target_type type;
+	char *unit; /* "nginx.service", or NULL: by type and by which unit exists */
+	enum reload_method reload;
+	char *template_name; /* file name without ".mustache", default by type, or absolute path */
+	char *snippet_dir;   /* absolute; default STATE/snippets/TARGET */
+	char *probe_host;    /* address, or NULL: `probe = none` */
+	uint16_t probe_port;
+	int64_t probe_timeout;
+	bool start_stopped;
+	struct file_access access; /* of snippets; default 0644 */
+};
+
+struct config_certificate {
+	char *name;
+	struct config_place place;
+	struct string_list
+		hostnames; /* A-labels, lower case, in the order written; no duplicates */
+	struct string_list hostnames_unicode; /* the same as the administrator wrote them */
+	const struct config_target **targets;
+	size_t target_count;
+	const struct config_api *api;
+	char *zone_id; /* 32 hex digits, or NULL */
+	enum key_type key_type;
+	int64_t validity_days; /* one of Cloudflare's seven */
+	struct renew_before renew_before;
+	struct file_access access; /* of key.pem; certificates are the same plus world-readable;
+				      default 0600 */
+};
+
+struct config {
+	char *path;	    /* the main file, absolute */
+	char *template_dir; /* the user's own: templates/ beside the main file */
+	struct config_agent agent;
+	struct config_api **apis; /* at least [api], written or not */
+	size_t api_count;
+	struct config_target **targets;
+	size_t target_count;
+	struct config_certificate **certificates; /* sorted by name */
+	size_t certificate_count;
+	struct config_problem *problems;
+	size_t problem_count;
+	struct string_list files; /* all that was read, in order */
+	/* Names of sections that are written but wrong: their files are not "no longer configured".
+	 */
+	struct string_list broken_certificates;
+};
+
+enum {
+	CONFIG_FILE_LIMIT = 1 << 20, /* bytes a file */
+	CONFIG_FILES_LIMIT = 10000,  /* drop-in files */
+	CONFIG_NAME_LIMIT = 40,	     /* characters of a section's NAME */
+	CONFIG_HOSTNAME_LIMIT = 100, /* hostnames a certificate */
+};
+
+/*
+ * Reads the main file and its drop-ins (`*.ini` of conf_dir, in the order of their names; names
+ * that start with "." or end in "~", ".dpkg-*", ".rpm*", ".swp", ".tmp" are not read). `path` may
+ * be relative. Returns 0 whenever the main file and [agent] could be read; what is wrong below
+ * that is in ret_config->problems. A negative errno with class configuration (or local) otherwise.
+ */
+int config_load(const char *path, struct config **ret_config, struct error *error);
+
+/*
+ * Reads only [agent] of the main file, for the supervisor: no hostnames, no drop-ins, no libidn2.
+ * Free with config_agent_free().
+ */
+int config_agent_load(const char *path, struct config_agent *ret_agent, struct error *error);
+void config_agent_free(struct config_agent *agent);
+
+void config_free(struct config *config);
+
+/* NULL when there is none of that name. The result is the configuration's. */
+const struct config_certificate *config_certificate_find(const struct config *config,
+							 const char *name);
+const struct config_target *config_target_find(const struct config *config, const char *name);
+
+/* Problems that are errors, not warnings. */
+size_t config_error_count(const struct config *config);
+
+/* "FILE:LINE: MESSAGE; REMEDY" (or "FILE: ..." for line 0); free() it. */
+char *config_problem_text(const struct config_problem *problem);
+
+DEFINE_CLEANUP(struct config *, config_free)
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * key.h - private keys: made, written as PKCS#8 PEM, read back. OpenSSL 3's EVP only.
+ */
+#ifndef ORIGIN_CA_PKI_KEY_H
+#define ORIGIN_CA_PKI_KEY_H
+
+#include <openssl/evp.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "config/model.h"
+
+/* Makes a key. Class local when OpenSSL cannot. Free with EVP_PKEY_free(). */
+int key_generate(enum key_type type, EVP_PKEY **ret_key, struct error *error);
+
+/* "-----BEGIN PRIVATE KEY-----" (PKCS#8, unencrypted) appended to `pem`; wipe it after use. */
+int key_write_pem(EVP_PKEY *key, struct buffer *pem, struct error *error);
+
+/* Reads the first private key in PEM text (PKCS#8, SEC 1 or PKCS#1). Encrypted keys are refused
+ * with a remedy; OpenSSL must never ask for a password on the terminal. */
+int key_read_pem(const char *pem, size_t length, EVP_PKEY **ret_key, struct error *error);
+
+/* Which of our types it is; -EINVAL for any other (another curve, another size). */
+int key_type_of(const EVP_PKEY *key, enum key_type *ret_type);
+
+enum {
+	SHA256_TEXT_SIZE = 65
+}; /* lower-case hex and a final 0 */
+
+/* SHA-256 of the DER SubjectPublicKeyInfo: what makes a key the same key (RFC 7469's pin). */
+int key_spki_sha256(const EVP_PKEY *key, char text[static SHA256_TEXT_SIZE], struct error *error);
+
+/* SHA-256 of bytes, as lower-case hex. Returns `text`. */
+const char *digest_sha256(const void *data, size_t length, char text[static SHA256_TEXT_SIZE]);
+
+DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * leaf.h - the certificate that came back: what it says, and whether it is what was asked.
+ */
+#ifndef ORIGIN_CA_PKI_LEAF_H
+#define ORIGIN_CA_PKI_LEAF_H
+
+#include <openssl/x509.h>
+
+#include "base/list.h"
+#include "pki/key.h"
+#include "pki/root.h"
+
+/* What is worth knowing without parsing again. */
+struct leaf_facts {
+	char serial[64];		    /* decimal, as the API's ids are */
+	char sha256[SHA256_TEXT_SIZE];	    /* of the DER */
+	char spki_sha256[SHA256_TEXT_SIZE]; /* of its public key */
+	int64_t not_before, not_after;	    /* seconds since 1970 UTC */
+	enum key_type key_type;		    /* KEY_TYPE_COUNT for a type that is none of ours */
+	struct string_list hostnames;	    /* dNSName SANs, lower case, sorted */
+};
+
+void leaf_facts_free(struct leaf_facts *facts);
+void leaf_facts_copy(struct leaf_facts *to, const struct leaf_facts *from);
+
+/* The first certificate in PEM text, with or without a final newline. Free with X509_free(). */
+int leaf_read_pem(const char *pem, size_t length, X509 **ret_leaf, struct error *error);
+
+int leaf_write_pem(X509 *certificate, struct buffer *pem, struct error *error);
+
+int leaf_facts_read(X509 *leaf, struct leaf_facts *ret_facts, struct error *error);
+
+/* What was asked for, to hold a leaf against. */
+struct leaf_request {
+	EVP_PKEY *key;
+	const struct string_list *hostnames; /* A-labels; compared as a set, CN ignored */
+	int64_t validity_days;		     /* 0: do not check (a leaf from earlier, adopted) */
+	int64_t now;
+	const struct root_list *roots; /* NULL or empty: the signature cannot be checked */
+};
+
+enum leaf_notice {
+	LEAF_SIGNATURE_UNCHECKED = 1 << 0, /* no root of that key algorithm is known */
+	LEAF_OUTLIVES_ROOT = 1 << 1,	   /* notAfter is after the root's own */
+};
+
+/*
+ * Refuses a leaf that is not what was asked: another public key, another set of names, already
+ * expired, not yet valid (more than an hour ahead of `now`), a lifetime that differs from
+ * validity_days by more than two days (Cloudflare may backdate notBefore; absent or misspelt
+ * requested_validity silently gives 5475 days), no signature by a known root (by the root's key;
+ * its own dates do not matter). Class bug (the API broke the contract) with the asked and the got
+ * value in the message. `ret_notices` (may be NULL) gets enum leaf_notice bits.
+ */
+int leaf_check(X509 *leaf, const struct leaf_request *request, unsigned *ret_notices,
+	       struct error *error);
+
+/*
+ * A self-signed leaf for `hostnames` from `key`, for servers that must start before the API has
+ * answered (DESIGN 4, placeholder): CN "origin-ca-agent placeholder", notBefore an hour before
+ * `now`, 7 days long, as PEM.
+ */
+int leaf_make_placeholder(EVP_PKEY *key, const struct string_list *hostnames, int64_t now,
+			  struct buffer *pem, struct error *error);
+
+DEFINE_CLEANUP(X509 *, X509_free)
+
+#endif

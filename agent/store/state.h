@@ -1,0 +1,101 @@
+/*
+ * state.h - certificates/NAME/state.json: what was done, what is next. A hint, never the truth.
+ *
+ * A missing, unreadable or newer-versioned file gives an empty state; the pass then looks at the
+ * files and writes a fresh one. Unknown members are dropped.
+ */
+#ifndef ORIGIN_CA_STORE_STATE_H
+#define ORIGIN_CA_STORE_STATE_H
+
+#include "pki/leaf.h"
+#include "store/store.h"
+
+enum {
+	STATE_VERSION = 1,
+	STATE_HISTORY = 20, /* events kept */
+	STATE_ISSUES = 32,  /* moments of issuing kept, for the daily budget */
+	STATE_FILE_LIMIT = 1 << 18,
+};
+
+/* What the last attempt that failed left behind. `count` 0: none. */
+struct state_attempt {
+	unsigned count; /* failures in a row */
+	int64_t last;	/* when */
+	int64_t next;	/* not before (backoff or Retry-After); ignored by --renew-now */
+	int64_t since;	/* when the row began: "stuck since" */
+	enum error_class class;
+	char *message, *remedy;
+	char *fingerprint; /* of the definition that failed: a changed one is tried at once */
+};
+
+struct state_target {
+	char *name;
+	unsigned generation;	      /* that the snippet in place names */
+	char *rendered_from;	      /* SHA-256 over everything the rendering depended on */
+	char *snippet_stamp;	      /* file_stamp_format() of the snippet as we left it */
+	bool reload_pending;	      /* snippet replaced, and no reload was confirmed since */
+	unsigned verified_generation; /* that a handshake (or probe = none) last confirmed */
+	int64_t verified_at;
+	unsigned refused_generation; /* newest that was rolled back here, 0 none */
+	struct state_attempt attempt;
+};
+
+struct state_event {
+	int64_t at;
+	char *event; /* "issued", "deployed", "rolled-back", "failed", "adopted", ... */
+	char *message;
+};
+
+struct state {
+	unsigned active; /* generation that every target was verified with; 0 none yet */
+	unsigned newest; /* newest complete generation; 0 none but a placeholder */
+	/* What the newest generation's files were and said when they were last fully checked. */
+	char *fingerprint;	 /* generation_fingerprint() */
+	int64_t checked_at;	 /* 0: never */
+	int64_t validity_days;	 /* that the newest was asked with */
+	char *id;		 /* of the newest */
+	struct leaf_facts facts; /* of the newest */
+	struct state_target *targets;
+	size_t target_count;
+	struct state_attempt issue; /* the last failing issue */
+	int64_t renew_at;	    /* the moment that was drawn for the newest, kept */
+	int64_t issues[STATE_ISSUES];
+	size_t issue_count;
+	struct state_event history[STATE_HISTORY];
+	size_t history_count;
+};
+
+void state_free(struct state *state);
+
+/* Reads; an unusable file gives an empty state and *ret_rebuilt true. */
+int state_load(int certificate, const char *where, struct state *ret_state, bool *ret_rebuilt,
+	       struct error *error);
+
+/* Writes atomically and synced, mode 0600. Writes nothing when the bytes would be the same as in
+ * the file. */
+int state_save(int certificate, const char *where, const struct state *state, struct error *error);
+
+/* The target's entry, made when it is not there. Pointers into state->targets end with the next
+ * call that makes one. */
+struct state_target *state_target_get(struct state *state, const char *name);
+
+/* NULL when there is none. */
+const struct state_target *state_target_find(const struct state *state, const char *name);
+
+/* Removes the entry, e.g. of a target that the certificate no longer names. */
+void state_target_drop(struct state *state, const char *name);
+
+/* Appends to the bounded history. */
+void state_event_add(struct state *state, int64_t at, const char *event, const char *format, ...)
+	PRINTF_LIKE(4, 5);
+
+/* Records a failure: count, times, class and words. `next` is the caller's (pass/schedule). */
+void state_attempt_fail(struct state_attempt *attempt, const struct error *error, int64_t now,
+			int64_t next, const char *fingerprint);
+void state_attempt_clear(struct state_attempt *attempt);
+
+/* Records an issue for the daily budget, and counts those after `since`. */
+void state_issue_add(struct state *state, int64_t at);
+size_t state_issues_after(const struct state *state, int64_t since);
+
+#endif

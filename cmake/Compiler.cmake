@@ -1,0 +1,33 @@
+# Warnings, hardening and sanitizers for everything that is built here.
+add_compile_definitions(_GNU_SOURCE)
+add_compile_options(
+  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
+  -Wformat=2 -Wpointer-arith -Wwrite-strings -Wcast-qual
+  -fno-common -ffunction-sections -fdata-sections)
+if(ORIGIN_CA_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+# Only what an executable really calls is loaded: the idle supervisor must not map libcurl.
+add_link_options(-Wl,--as-needed -Wl,--gc-sections)
+
+if(ORIGIN_CA_SANITIZE)
+  add_compile_options(-fsanitize=${ORIGIN_CA_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${ORIGIN_CA_SANITIZE})
+else()
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    add_compile_options(-fcf-protection)
+  endif()
+  add_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  endif()
+endif()
+
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C)
+if(ORIGIN_CA_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

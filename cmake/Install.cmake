@@ -1,0 +1,14 @@
+# Where DESIGN says things live: binary, templates, units, sample configuration.
+set(ORIGIN_CA_UNIT_DIR "lib/systemd/system" CACHE PATH "systemd unit directory, below the prefix")
+install(TARGETS origin-ca-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(TARGETS origin-ca-supervisor
+  RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/origin-ca-agent)
+install(DIRECTORY templates/ DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agent/templates
+  FILES_MATCHING PATTERN "*.mustache")
+configure_file(units/origin-ca-agent.service.in units/origin-ca-agent.service @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/units/origin-ca-agent.service
+  DESTINATION ${ORIGIN_CA_UNIT_DIR})
+install(FILES etc/agent.ini DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent)
+install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/conf.d)
+install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/templates)
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
