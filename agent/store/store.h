@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/list.h"
 
 struct store {
 	int fd;		  /* the state directory */
