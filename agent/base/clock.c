@@ -47,8 +47,7 @@ const char *clock_format(int64_t time, char text[static CLOCK_TEXT_SIZE])
 
 	if (!gmtime_r(&seconds, &utc))
 		utc = (struct tm){.tm_year = 70, .tm_mday = 1};
-	snprintf(text, CLOCK_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", utc.tm_year + 1900,
-		 utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
+	strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc);
 	return text;
 }
 
