@@ -48,6 +48,8 @@ static void clear_progress(void)
 	output.progress_shown = false;
 }
 
+static void emit(enum log_level level, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
+
 static void emit(enum log_level level, const char *format, va_list arguments)
 {
 	if (level > output.most)
