@@ -167,6 +167,12 @@ int key_type_of(const EVP_PKEY *key, enum key_type *ret_type)
 	return -EINVAL;
 }
 
+const EVP_MD *key_digest(const EVP_PKEY *key)
+{
+	enum key_type type = KEY_TYPE_COUNT;
+	return key_type_of(key, &type) == 0 && type == KEY_ECDSA_P384 ? EVP_sha384() : EVP_sha256();
+}
+
 int key_spki_sha256(const EVP_PKEY *key, char text[static SHA256_TEXT_SIZE], struct error *error)
 {
 	ERR_clear_error();

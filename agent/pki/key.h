@@ -26,6 +26,9 @@ int key_read_pem(const char *pem, size_t length, EVP_PKEY **ret_key, struct erro
 /* Which of our types it is; -EINVAL for any other (another curve, another size). */
 int key_type_of(const EVP_PKEY *key, enum key_type *ret_type);
 
+/* The digest to sign with: SHA-384 for P-384, SHA-256 for all others. */
+const EVP_MD *key_digest(const EVP_PKEY *key);
+
 enum {
 	SHA256_TEXT_SIZE = 65
 }; /* lower-case hex and a final 0 */

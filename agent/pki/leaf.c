@@ -14,12 +14,6 @@
 
 DEFINE_CLEANUP(BIGNUM *, BN_free)
 
-static bool certificate_block(const struct pem_block *block)
-{
-	return strcmp(block->name, PEM_STRING_X509) == 0 ||
-	       strcmp(block->name, PEM_STRING_X509_OLD) == 0;
-}
-
 int leaf_read_pem(const char *pem, size_t length, X509 **ret_leaf, struct error *error)
 {
 	CLEANUP(BIO_freep) BIO *text = NULL;
@@ -27,27 +21,12 @@ int leaf_read_pem(const char *pem, size_t length, X509 **ret_leaf, struct error 
 	if (result < 0)
 		return result;
 
-	CLEANUP(pem_block_free) struct pem_block block = {0};
-	do {
-		result = pem_next(text, &block, error);
-	} while (result > 0 && !certificate_block(&block));
+	result = pem_next_certificate(text, ret_leaf, error);
 	if (result < 0)
 		return error_prefix(error, "cannot read the certificate");
 	if (result == 0)
 		return error_set(error, ERROR_LOCAL, -EBADMSG,
 				 "cannot read the certificate: none in %zu bytes of text", length);
-
-	const unsigned char *at = block.data;
-	X509 *leaf = d2i_X509(NULL, &at, (long)block.length);
-	if (!leaf)
-		return openssl_error(error, ERROR_LOCAL, -EBADMSG, "cannot read the certificate");
-	if (at != block.data + block.length) {
-		X509_free(leaf);
-		return error_set(error, ERROR_LOCAL, -EBADMSG,
-				 "cannot read the certificate: bytes after its end");
-	}
-	ERR_clear_error();
-	*ret_leaf = leaf;
 	return 0;
 }
 

@@ -54,12 +54,15 @@ enum leaf_notice {
 };
 
 /*
- * Refuses a leaf that is not what was asked: another public key, another set of names, already
- * expired, not yet valid (more than an hour ahead of `now`), a lifetime that differs from
- * validity_days by more than two days (Cloudflare may backdate notBefore; absent or misspelt
- * requested_validity silently gives 5475 days), no signature by a known root (by the root's key;
- * its own dates do not matter). Class bug (the API broke the contract) with the asked and the got
- * value in the message. `ret_notices` (may be NULL) gets enum leaf_notice bits.
+ * Refuses a leaf that is not what was asked: another public key, another set of names (a name that
+ * is no dNSName is one too many), already expired, not yet valid (more than an hour ahead of
+ * `now`), a validity that differs from validity_days by more than two days (absent or misspelt
+ * requested_validity silently gives 5475 days; counted from notBefore or, because Cloudflare may
+ * backdate that, from `now`), no signature by a known root (by the root's key; its own dates do not
+ * matter). Class bug (the API broke the contract) with the asked and the got value in the message.
+ * One more is refused, as class local: a private key that does not sign for its own public key
+ * (a damaged file), because every server would take it and every handshake would fail.
+ * `ret_notices` (may be NULL) gets enum leaf_notice bits when the leaf is good.
  */
 int leaf_check(X509 *leaf, const struct leaf_request *request, unsigned *ret_notices,
 	       struct error *error);

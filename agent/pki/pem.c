@@ -73,3 +73,32 @@ int pem_next(BIO *text, struct pem_block *block, struct error *error)
 	}
 	return 1;
 }
+
+static bool certificate_block(const struct pem_block *block)
+{
+	return strcmp(block->name, PEM_STRING_X509) == 0 ||
+	       strcmp(block->name, PEM_STRING_X509_OLD) == 0;
+}
+
+int pem_next_certificate(BIO *text, X509 **ret_certificate, struct error *error)
+{
+	CLEANUP(pem_block_free) struct pem_block block = {0};
+	int result = 0;
+	do {
+		result = pem_next(text, &block, error);
+	} while (result > 0 && !certificate_block(&block));
+	if (result <= 0)
+		return result;
+
+	const unsigned char *at = block.data;
+	X509 *certificate = d2i_X509(NULL, &at, (long)block.length);
+	if (!certificate)
+		return openssl_error(error, ERROR_LOCAL, -EBADMSG, "not a certificate");
+	if (at != block.data + block.length) {
+		X509_free(certificate);
+		return error_set(error, ERROR_LOCAL, -EBADMSG, "bytes after the certificate's end");
+	}
+	ERR_clear_error();
+	*ret_certificate = certificate;
+	return 1;
+}

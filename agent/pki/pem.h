@@ -8,6 +8,7 @@
 #define ORIGIN_CA_PKI_PEM_H
 
 #include <openssl/bio.h>
+#include <openssl/x509.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -35,6 +36,10 @@ int pem_open(const char *text, size_t length, const char *what, BIO **ret_text,
 /* The next block: 1 and a block to free, 0 at the end, -EBADMSG (class local) for armour that
  * starts and does not parse. Frees what `block` held before. */
 int pem_next(BIO *text, struct pem_block *block, struct error *error);
+
+/* The next certificate, other blocks passed over: 1 and one to free with X509_free(), 0 at the
+ * end, -EBADMSG (class local) for one that does not parse. */
+int pem_next_certificate(BIO *text, X509 **ret_certificate, struct error *error);
 
 /* Overwrites, then frees. */
 void pem_block_free(struct pem_block *block);
