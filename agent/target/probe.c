@@ -185,10 +185,11 @@ static bool answer_is_tls(const struct wire *wire)
 					   (wire->first_length == 1 || wire->first[1] == 3));
 }
 
-static int not_tls_error(const struct wire *wire, struct error *error)
+static int not_tls_error(struct wire *wire, struct error *error)
 {
 	char text[sizeof(wire->first) + 1];
 
+	wire_look_further(wire);
 	if (wire->first_length >= 5 && memcmp(wire->first, "HTTP/", 5) == 0) {
 		error_set(error, ERROR_DEPLOY, -EPROTO, "the server speaks plain HTTP there");
 		return error_remedy(error,
@@ -199,7 +200,7 @@ static int not_tls_error(const struct wire *wire, struct error *error)
 		text[i] = (char)(isprint(wire->first[i]) ? wire->first[i] : '.');
 	text[wire->first_length] = '\0';
 	error_set(error, ERROR_DEPLOY, -EPROTO,
-		  "the server does not speak TLS there; it said \"%s\"", text);
+		  "the server does not speak TLS there; it says \"%s\"", text);
 	return error_remedy(error, "set the target's `probe =` to the server's TLS port");
 }
 

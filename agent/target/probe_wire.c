@@ -160,6 +160,14 @@ static int bio_read(BIO *bio, char *data, int length)
 	return (int)got;
 }
 
+void wire_look_further(struct wire *wire)
+{
+	ssize_t got = recv(wire->fd, wire->first + wire->first_length,
+			   sizeof(wire->first) - wire->first_length, MSG_DONTWAIT);
+	if (got > 0)
+		wire->first_length += (size_t)got;
+}
+
 static long bio_control(BIO *bio, int command, long number, void *pointer)
 {
 	const struct wire *wire = BIO_get_data(bio);

@@ -13,7 +13,7 @@ struct wire {
 	int fd;
 	bool closed;		 /* the other side ended the connection in order */
 	int code;		 /* negative errno of the call that broke it, or 0 */
-	unsigned char first[16]; /* the first bytes that came: TLS, or something else */
+	unsigned char first[32]; /* the first bytes that came: TLS, or something else */
 	size_t first_length;
 };
 
@@ -25,6 +25,9 @@ struct wire {
 int wire_connect(const char *address, uint16_t port, int64_t deadline, struct wire *ret_wire,
 		 struct error *error);
 void wire_close(struct wire *wire);
+
+/* Fills `first` with what has already come: OpenSSL stops reading at the first wrong byte. */
+void wire_look_further(struct wire *wire);
 
 /* Waits for `events` of poll(2): 0, -ETIMEDOUT at the deadline, or another negative errno. */
 int wire_wait(const struct wire *wire, short events, int64_t deadline);

@@ -12,6 +12,7 @@
 #include <openssl/param_build.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,7 @@ enum behaviour {
 	SERVE_HTTP,    /* plain HTTP, as nginx answers TLS on a port without `ssl` */
 	SERVE_BANNER,  /* speaks first, and not TLS */
 	SERVE_RESET,   /* resets each connection at once */
+	SERVE_HANGUP,  /* an empty ServerHello, and closes at once: our alert breaks the pipe */
 	SERVE_GOODBYE, /* reads the ClientHello and closes */
 };
 
@@ -200,6 +202,7 @@ static inline void serve_text(int fd, const char *text, bool read_first)
 
 static inline void serve(struct server *server, int fd)
 {
+	static const unsigned char empty_hello[] = {22, 3, 3, 0, 4, 2, 0, 0, 0};
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 	char bytes[4096];
 
@@ -223,6 +226,9 @@ static inline void serve(struct server *server, int fd)
 	case SERVE_RESET:
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 		break;
+	case SERVE_HANGUP:
+		send(fd, empty_hello, sizeof(empty_hello), MSG_NOSIGNAL);
+		break;
 	case SERVE_GOODBYE:
 		(void)!recv(fd, bytes, sizeof(bytes), 0);
 		break;
@@ -232,7 +238,12 @@ static inline void serve(struct server *server, int fd)
 static inline void *server_run(void *argument)
 {
 	struct server *server = argument;
+	sigset_t pipe_signal;
 
+	/* Ours is not what is tested: SIGPIPE stays deadly for the probe's thread only. */
+	sigemptyset(&pipe_signal);
+	sigaddset(&pipe_signal, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
 	for (;;) {
 		int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
