@@ -11,6 +11,7 @@
 #include "commands/command.h"
 #include "pass/reload.h"
 #include "pass/report.h"
+#include "target/template.h"
 
 enum {
 	CLOCK_TOLERANCE = 300

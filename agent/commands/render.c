@@ -4,6 +4,7 @@
 #include "commands/command.h"
 #include "store/generation.h"
 #include "target/snippet.h"
+#include "target/template.h"
 
 static int render(const struct config *config, const struct config_certificate *certificate,
 		  const struct config_target *target, unsigned number)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "target/template.h"
 
 char *commit_path(const struct pass_job *job, const struct pass_target_job *target_job)
 {
@@ -67,7 +68,7 @@ static bool same_bytes(const struct buffer *one, const struct buffer *other)
 }
 
 int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
-		   enum file_sync sync, struct error *error)
+		   struct error *error)
 {
 	const struct pass_target *target = &pass->targets[target_job->index];
 	unsigned generation = job->state.newest;
@@ -90,8 +91,7 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 		result = keep_rollback(pass, job, target_job, error);
 	/* The same bytes are written again only to put owner and mode right. */
 	if (result == 0 && (!same || target_job->reasons & REDEPLOY_PERMISSIONS))
-		result = snippet_commit(target->directory, target_job->target, file, &text, sync,
-					error);
+		result = snippet_commit(target->directory, target_job->target, file, &text, error);
 	buffer_free(&text);
 	if (result < 0)
 		return result;
@@ -139,8 +139,7 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 
 	int result = former_bytes(pass, job, target_job, &text, &generation, error);
 	if (result == 0)
-		result = snippet_commit(target->directory, target_job->target, file, &text,
-					FILE_SYNC, error);
+		result = snippet_commit(target->directory, target_job->target, file, &text, error);
 	buffer_free(&text);
 	if (result < 0)
 		return error_prefix(error, "cannot put the former snippet back");

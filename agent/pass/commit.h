@@ -15,7 +15,7 @@
  * set when the bytes changed.
  */
 int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
-		   enum file_sync sync, struct error *error);
+		   struct error *error);
 
 /* Puts the former snippet back and remembers that this target refused the newest generation. */
 int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,

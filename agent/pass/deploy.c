@@ -10,7 +10,7 @@
 #include "pass/job.h"
 #include "pass/schedule.h"
 
-void deploy_placeholder(struct pass *pass, struct pass_job *job, enum file_sync sync)
+void deploy_placeholder(struct pass *pass, struct pass_job *job)
 {
 	if (job->state.newest || job->target_count == 0)
 		return;
@@ -21,13 +21,11 @@ void deploy_placeholder(struct pass *pass, struct pass_job *job, enum file_sync 
 					    &error);
 	if (result == 0)
 		result = generation_placeholder(directory, job->where, &job->certificate->hostnames,
-						&job->certificate->access, pass->now, sync, &error);
+						&job->certificate->access, pass->now, &error);
 	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		struct pass_target_job *target_job = &job->targets[i];
-		bool missing = target_job->reasons & REDEPLOY_MISSING;
-		if (missing && !target_job->error.code &&
-		    commit_snippet(pass, job, target_job, sync, &error) == 0 && sync == FILE_SYNC)
-			target_job->reasons &= ~(unsigned)REDEPLOY_MISSING;
+		if (target_job->reasons & REDEPLOY_MISSING && !target_job->error.code)
+			result = commit_snippet(pass, job, target_job, &error);
 	}
 	/* Without it a server that is not running yet cannot start; issuing goes on all the same.
 	 */

@@ -10,9 +10,8 @@
 
 #include "pass/pass.h"
 
-/* Puts placeholder and placeholder snippet in place where a target has nothing yet. `sync`:
- * durably (it is not, while the API is about to answer anyway). */
-void deploy_placeholder(struct pass *pass, struct pass_job *job, enum file_sync sync);
+/* Puts placeholder and placeholder snippet in place where a target has nothing yet. */
+void deploy_placeholder(struct pass *pass, struct pass_job *job);
 
 /* Deploys everything that has redeploy reasons and is not waiting. Errors stay in the jobs. */
 void deploy_all(struct pass *pass);

@@ -57,8 +57,7 @@ static void commit_all(struct group *group)
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		log_progress("%s: writing %zu of %zu", target_of(group)->name, i + 1, group->count);
-		commit_snippet(group->pass, item->job, item->target_job, FILE_SYNC,
-			       &item->target_job->error);
+		commit_snippet(group->pass, item->job, item->target_job, &item->target_job->error);
 	}
 	log_progress("%s", "");
 	drop_failed(group);
@@ -136,7 +135,7 @@ void group_take_back(struct group *group)
 		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
-	if (reload_target(group->pass, target_of(group), &error) < 0) {
+	if (reload_target(group->pass, target_of(group), false, &error) < 0) {
 		for (size_t i = 0; i < group->count; i++) {
 			struct error *told = &group->items[i].target_job->error;
 			struct error first = *told;
@@ -187,7 +186,7 @@ static void refused_reload(struct group *group, const struct error *refusal)
 	}
 	if (refusal->class != ERROR_DEPLOY)
 		return; /* nobody read the snippets: there is nothing to reload back */
-	if (reload_target(group->pass, target_of(group), &again) < 0) {
+	if (reload_target(group->pass, target_of(group), refusal->code == -ESHUTDOWN, &again) < 0) {
 		struct error both = *refusal;
 		error_set(&both, ERROR_DEPLOY, refusal->code,
 			  "%s; it fails in the same way with the former snippets, so the cause is "
@@ -227,7 +226,7 @@ static void deploy_committed(struct group *group)
 	if (group->count == 0)
 		return;
 
-	int result = reload_target(group->pass, target_of(group), &error);
+	int result = reload_target(group->pass, target_of(group), false, &error);
 	if (result == -ESHUTDOWN || result == -ENOENT) {
 		all_fail(group, &error, false);
 		return;

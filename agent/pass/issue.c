@@ -224,11 +224,10 @@ static void issue_one(struct pass *pass, struct pass_job *job)
 	struct attempt attempt = {.pass = pass, .job = job, .directory = -1};
 	struct error error = {0};
 
-	deploy_placeholder(pass, job, FILE_NO_SYNC);
+	deploy_placeholder(pass, job);
 	int result = issue_with(&attempt, &error);
 	if (result < 0) {
 		record_failure(pass, job, &error);
-		deploy_placeholder(pass, job, FILE_SYNC);
 	} else {
 		job->reissue = 0;
 		error_clear(&job->error);

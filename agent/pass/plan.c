@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "cloudflare/token.h"
 #include "pass/job.h"
 #include "pass/schedule.h"
 #include "pki/key.h"
@@ -88,7 +90,7 @@ static unsigned check_files(struct pass *pass, struct pass_job *job, int directo
 			if (!reasons)
 				reasons =
 					result == -EBADMSG ? REISSUE_MISMATCH : REISSUE_UNREADABLE;
-			job->error = error; /* never silent: something damaged what was complete */
+			job->error = error;
 			continue;
 		}
 		bool usable = i == count || meta.facts.not_after > pass->now;
@@ -300,6 +302,9 @@ void plan_certificate(struct pass *pass, struct pass_job *job)
 			recover(pass, job, directory);
 		if (look || job->recovered)
 			job->reissue = check_files(pass, job, directory);
+		/* Never silent: somebody or something damaged what was complete. */
+		if (job->reissue & (REISSUE_UNREADABLE | REISSUE_MISMATCH) && job->error.code)
+			log_failure(LOG_LEVEL_WARNING, &job->error);
 		if (job->error.code && !job->reissue)
 			return;
 		if (!(job->reissue & (REISSUE_ABSENT | REISSUE_UNREADABLE | REISSUE_MISMATCH)))

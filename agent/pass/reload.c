@@ -34,7 +34,8 @@ static int bus_of(struct pass *pass, struct unit_bus **ret_bus, struct error *er
 	return 0;
 }
 
-int reload_target(struct pass *pass, const struct config_target *target, struct error *error)
+int reload_target(struct pass *pass, const struct config_target *target, bool revive,
+		  struct error *error)
 {
 	if (target->reload == RELOAD_NONE)
 		return 0;
@@ -57,7 +58,7 @@ int reload_target(struct pass *pass, const struct config_target *target, struct 
 
 	bool runs = strcmp(status.active_state, "inactive") != 0 &&
 		    strcmp(status.active_state, "failed") != 0;
-	if (!runs && !target->start_stopped) {
+	if (!runs && !target->start_stopped && !revive) {
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 			  "%s is %s; the snippet is in place and waits for its start", unit,
 			  status.active_state);
@@ -73,5 +74,6 @@ int reload_target(struct pass *pass, const struct config_target *target, struct 
 	log_progress("%s: waiting for %s", target->name, unit);
 	result = unit_job(bus, unit, verb, left, error);
 	log_progress("%s", "");
-	return result;
+	/* It was up a moment ago: not stopped by somebody, but dead of what it read. */
+	return result == -ESHUTDOWN ? -EHOSTDOWN : result;
 }
