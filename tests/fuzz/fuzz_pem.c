@@ -69,7 +69,7 @@ static char *text_make(const uint8_t *data, size_t *size)
 {
 	static const char *const names[] = {"CERTIFICATE", "PRIVATE KEY", "RSA PRIVATE KEY",
 					    "EC PRIVATE KEY"};
-	if (*size == 0 || data[0] < 1 || data[0] > ARRAY_SIZE(names)) {
+	if (*size < 2 || data[0] < 1 || data[0] > ARRAY_SIZE(names)) {
 		char *text = memory_alloc(*size + 1, 1);
 		if (*size)
 			memcpy(text, data, *size);

@@ -53,6 +53,7 @@ static void refuse_text(const char *text, size_t length, int code, const char *w
 	assert_int_equal(leaf_read_pem(text, length, &leaf, &error), code);
 	assert_null(leaf);
 	assert_says(&error, words);
+	assert_int_equal(leaf_read_pem(text, length, &leaf, NULL), code);
 	assert_queue_empty();
 }
 
@@ -84,6 +85,7 @@ static void refuse_facts(X509 *leaf, const char *words)
 	assert_int_equal(leaf_facts_read(leaf, &facts, &error), -EBADMSG);
 	assert_says(&error, words);
 	assert_int_equal(facts.not_after, 1);
+	assert_int_equal(leaf_facts_read(leaf, &facts, NULL), -EBADMSG);
 	assert_queue_empty();
 }
 

@@ -27,7 +27,7 @@ static int authorities_make(void **state)
 	other_key = make_key(KEY_ECDSA_P256);
 	ecc_authority = make_key(KEY_ECDSA_P256);
 	rsa_authority = make_key(KEY_RSA_2048);
-	roots.items = memory_alloc(2, sizeof(*roots.items));
+	roots.items = memory_alloc(2, sizeof(X509 *));
 	roots.items[0] = make_root(rsa_authority, NOW + 3650 * CLOCK_DAY);
 	roots.items[1] = make_root(ecc_authority, NOW + 3650 * CLOCK_DAY);
 	roots.count = 2;
@@ -203,7 +203,7 @@ static void test_names_of_another_kind_are_extra(void **state)
 	assert_says(&error, "extra IP 192.0.2.1, IP 2001:db8::1");
 	error = refuse_leaf(
 		good_leaf((struct recipe){.names = GOOD_NAMES ",email:a@b.example,RID:1.2.3"}));
-	assert_says(&error, "extra email a@b.example, a name of kind 8");
+	assert_says(&error, "extra a name of kind 8, email a@b.example");
 	error = refuse_leaf(
 		good_leaf((struct recipe){.names = GOOD_NAMES ",URI:https://a.example/"}));
 	assert_says(&error, "extra URI https://a.example/");
