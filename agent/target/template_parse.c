@@ -140,7 +140,9 @@ static int tag_read(struct parser *parser, size_t start, struct tag *ret_tag)
 	size_t from = start + parser->open.length;
 	while (from < tree->length && is_space(tree->text[from]))
 		from++;
-	char sigil = from < tree->length ? tree->text[from] : '\0';
+	char sigil = '\0';
+	if (from < tree->length)
+		sigil = tree->text[from];
 	/* A closing delimiter may begin with what would be a sigil. */
 	bool empty = tree->length - from >= parser->close.length &&
 		     memcmp(tree->text + from, parser->close.text, parser->close.length) == 0;
@@ -151,8 +153,10 @@ static int tag_read(struct parser *parser, size_t start, struct tag *ret_tag)
 
 	char end[TEMPLATE_DELIMITER + 1];
 	size_t length = 0;
-	if (sigil == '{' || sigil == '=')
-		end[length++] = sigil == '{' ? '}' : '=';
+	if (sigil == '{')
+		end[length++] = '}';
+	else if (sigil == '=')
+		end[length++] = '=';
 	memcpy(end + length, parser->close.text, parser->close.length);
 	length += parser->close.length;
 
@@ -260,7 +264,7 @@ static int section_close(struct parser *parser, const struct tag *tag)
 
 static int tag_parse(struct parser *parser, size_t start)
 {
-	struct tag tag;
+	struct tag tag = {0};
 	int result = tag_read(parser, start, &tag);
 	if (result == 0 && tag.sigil != '!' && tag.sigil != '=')
 		result = name_check(parser, &tag);
