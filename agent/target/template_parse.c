@@ -64,11 +64,7 @@ int template_error(const struct template_tree *tree, size_t offset, struct error
 static struct template_node *node_add(struct template_tree *tree, enum template_node_type type,
 				      size_t from, size_t length)
 {
-	if (tree->count == tree->allocated) {
-		tree->allocated = tree->allocated ? tree->allocated * 2 : 32;
-		tree->nodes =
-			memory_resize(tree->nodes, tree->allocated, sizeof(struct template_node));
-	}
+	tree->nodes = memory_grow(tree->nodes, tree->count, sizeof(*tree->nodes));
 	struct template_node *node = &tree->nodes[tree->count++];
 	*node = (struct template_node){
 		.type = type,

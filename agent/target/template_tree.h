@@ -45,7 +45,7 @@ struct template_tree {
 	const char *text;   /* the caller's */
 	size_t length;
 	struct template_node *nodes;
-	size_t count, allocated;
+	size_t count;
 };
 
 /* Free the tree with template_tree_free(), on failure too. */
