@@ -60,8 +60,8 @@ static int source_add(struct snippet_template *template, const char *name,
 	if (result < 0)
 		return result;
 	source.name = string_copy(name);
-	template->sources = memory_resize(template->sources, template->source_count + 1,
-					  sizeof(*template->sources));
+	template->sources =
+		memory_grow(template->sources, template->source_count, sizeof(*template->sources));
 	template->sources[template->source_count++] = source;
 	return 0;
 }

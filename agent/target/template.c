@@ -138,7 +138,10 @@ static const char *number_format(double number, char text[static NUMBER_SIZE])
 	for (int i = point < 1 ? point - 1 : 0; i < count || i < point; i++) {
 		if (i == point)
 			*end++ = '.';
-		*end++ = i >= 0 && i < count ? digits[i] : '0';
+		if (i >= 0 && i < count)
+			*end++ = digits[i];
+		else
+			*end++ = '0';
 	}
 	*end = '\0';
 	return text;
@@ -243,7 +246,7 @@ DEFINE_CLEANUP(struct partial *, partial_free)
 
 /* Reads and parses a partial that this rendering did not meet before. */
 static int partial_add(struct renderer *renderer, const struct template_tree *tree,
-		       const struct template_node *node)
+		       struct template_node *node)
 {
 	if (renderer->partial_count == TEMPLATE_PARTIALS)
 		return template_error(tree, node->tag, renderer->error, -E2BIG,
@@ -269,9 +272,11 @@ static int partial_add(struct renderer *renderer, const struct template_tree *tr
 	}
 	result = template_tree_parse(partial->source, buffer_text(&partial->text),
 				     partial->text.length, &partial->tree, renderer->error);
-	if (result == 0)
-		renderer->partials[renderer->partial_count++] = TAKE_PTR(partial);
-	return result;
+	if (result < 0)
+		return result;
+	node->partial = partial;
+	renderer->partials[renderer->partial_count++] = TAKE_PTR(partial);
+	return 0;
 }
 
 static int partial_find(struct renderer *renderer, const struct template_tree *tree,
@@ -282,13 +287,8 @@ static int partial_find(struct renderer *renderer, const struct template_tree *t
 	for (size_t i = 0; i < renderer->partial_count && !node->partial; i++)
 		if (strncmp(renderer->partials[i]->name, name, length) == 0 &&
 		    renderer->partials[i]->name[length] == '\0')
-			node->partial = (uint32_t)i + 1;
-	if (node->partial)
-		return 0;
-	int result = partial_add(renderer, tree, node);
-	if (result == 0)
-		node->partial = (uint32_t)renderer->partial_count;
-	return result;
+			node->partial = renderer->partials[i];
+	return node->partial ? 0 : partial_add(renderer, tree, node);
 }
 
 static int partial_render(struct renderer *renderer, struct template_tree *tree,
@@ -303,7 +303,7 @@ static int partial_render(struct renderer *renderer, struct template_tree *tree,
 	/* A partial in the middle of a line is not indented, not even as the lines around it. */
 	struct indent own = {tree->text + node->indent.from, node->indent.length, indent};
 	const struct indent *lines = own.length ? &own : indent;
-	struct template_tree *inner = &renderer->partials[node->partial - 1]->tree;
+	struct template_tree *inner = &node->partial->tree;
 	result = nodes_render(renderer, inner, 0, inner->count, node->line_start ? lines : NULL);
 	renderer->nesting--;
 	return result;

@@ -13,6 +13,12 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* The quotation mark that begins a word, or 0. */
+static char quote_of(char c)
+{
+	return (char)(c == '"' || c == '\'' ? c : 0);
+}
+
 /*
  * nginx: a word starts with a quotation mark or goes on to white space, ";" or "{"; a backslash
  * takes the meaning of the next byte away anywhere but in a comment; "${" opens no block.
@@ -28,7 +34,7 @@ static void nginx_read(struct template_writer *writer, char c)
 			return;
 		writer->comment = c == '#';
 		writer->word = !writer->comment;
-		writer->quote = c == '"' || c == '\'' ? c : '\0';
+		writer->quote = quote_of(c);
 		writer->escaped = c == '\\';
 		writer->variable = c == '$';
 	} else if (c != '{' || !writer->variable) {
@@ -69,7 +75,7 @@ static void apache_read(struct template_writer *writer, char c)
 		writer->word = false;
 	} else if (!writer->word) {
 		writer->comment = c == '#' && !writer->line;
-		writer->quote = c == '"' || c == '\'' ? c : '\0';
+		writer->quote = quote_of(c);
 		writer->word = writer->line = true;
 	}
 }
@@ -145,8 +151,8 @@ static const char *nginx_refuse(const struct template_writer *writer, const char
 static const char *apache_refuse(const struct template_writer *writer, const char *value)
 {
 	size_t length = strlen(value);
-	char last = length > 0 ? value[length - 1] : '\0';
-	if (strstr(value, "${") || strstr(value, "%{") || last == '$' || last == '%' ||
+	bool dangling = length > 0 && (value[length - 1] == '$' || value[length - 1] == '%');
+	if (strstr(value, "${") || strstr(value, "%{") || dangling ||
 	    ((writer->last == '$' || writer->last == '%') && value[0] == '{'))
 		return "holds \"${\" or \"%{\" or ends in \"$\" or \"%\", which httpd replaces";
 	if (writer->comment)
@@ -239,7 +245,8 @@ int template_write_value(struct template_writer *writer, const char *value, bool
 	const char *plain = value; /* begin of the bytes that are still to be written as they are */
 	const char *at = value;
 	for (; *at && result == 0; at++) {
-		const char *text = replacement(writer, at > value ? at[-1] : writer->last, at);
+		const char *before = at > value ? at - 1 : &writer->last;
+		const char *text = replacement(writer, *before, at);
 		if (!text)
 			continue;
 		result = template_write_text(writer, plain, (size_t)(at - plain));

@@ -64,11 +64,7 @@ int template_error(const struct template_tree *tree, size_t offset, struct error
 static struct template_node *node_add(struct template_tree *tree, enum template_node_type type,
 				      size_t from, size_t length)
 {
-	if (tree->count == tree->allocated) {
-		tree->allocated = tree->allocated ? tree->allocated * 2 : 32;
-		tree->nodes =
-			memory_resize(tree->nodes, tree->allocated, sizeof(struct template_node));
-	}
+	tree->nodes = memory_grow(tree->nodes, tree->count, sizeof(*tree->nodes));
 	struct template_node *node = &tree->nodes[tree->count++];
 	*node = (struct template_node){
 		.type = type,
@@ -140,7 +136,9 @@ static int tag_read(struct parser *parser, size_t start, struct tag *ret_tag)
 	size_t from = start + parser->open.length;
 	while (from < tree->length && is_space(tree->text[from]))
 		from++;
-	char sigil = from < tree->length ? tree->text[from] : '\0';
+	char sigil = '\0';
+	if (from < tree->length)
+		sigil = tree->text[from];
 	/* A closing delimiter may begin with what would be a sigil. */
 	bool empty = tree->length - from >= parser->close.length &&
 		     memcmp(tree->text + from, parser->close.text, parser->close.length) == 0;
@@ -151,8 +149,10 @@ static int tag_read(struct parser *parser, size_t start, struct tag *ret_tag)
 
 	char end[TEMPLATE_DELIMITER + 1];
 	size_t length = 0;
-	if (sigil == '{' || sigil == '=')
-		end[length++] = sigil == '{' ? '}' : '=';
+	if (sigil == '{')
+		end[length++] = '}';
+	else if (sigil == '=')
+		end[length++] = '=';
 	memcpy(end + length, parser->close.text, parser->close.length);
 	length += parser->close.length;
 
@@ -260,7 +260,7 @@ static int section_close(struct parser *parser, const struct tag *tag)
 
 static int tag_parse(struct parser *parser, size_t start)
 {
-	struct tag tag;
+	struct tag tag = {0};
 	int result = tag_read(parser, start, &tag);
 	if (result == 0 && tag.sigil != '!' && tag.sigil != '=')
 		result = name_check(parser, &tag);

@@ -23,6 +23,9 @@ struct template_span {
 	uint32_t from, length;
 };
 
+/* A partial's text and tree, as the renderer found it. */
+struct partial;
+
 /* All nodes of a template stand in one array in the order of the text; the children of a section
  * are those from the next one to before `end`. */
 struct template_node {
@@ -34,7 +37,7 @@ struct template_node {
 	struct template_span indent;  /* of a partial that stands alone on its line */
 	uint32_t tag;		      /* offset of the tag's first byte, for messages */
 	uint32_t end;		      /* of a section */
-	uint32_t partial; /* of a partial: 1 + its index in the renderer; 0 not yet looked up */
+	struct partial *partial;      /* of a partial: the renderer's; NULL: not yet looked up */
 };
 
 struct template_tree {
@@ -42,7 +45,7 @@ struct template_tree {
 	const char *text;   /* the caller's */
 	size_t length;
 	struct template_node *nodes;
-	size_t count, allocated;
+	size_t count;
 };
 
 /* Free the tree with template_tree_free(), on failure too. */
