@@ -103,6 +103,7 @@ static int check_names(const X509 *leaf, const struct string_list *hostnames, st
 	if (result < 0)
 		return result;
 	string_list_copy(&got, &others);
+	string_list_sort(&got);
 	names_lower(&asked, hostnames);
 	if (string_list_same_set(&asked, &got))
 		return 0;
