@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,8 +30,6 @@ struct attempt {
 	bool leaf_proven; /* the server has signed with the leaf's key */
 	int alert;	  /* the alert that the server sent, -1 for none (RFC 8446 section 6) */
 };
-
-DEFINE_CLEANUP(SSL *, SSL_free)
 
 static void attempt_free(struct attempt *attempt)
 {
@@ -129,11 +128,25 @@ static char *server_name(const char *hostname)
 			     hostname + 1);
 }
 
+/* OpenSSL's macros cast const away from what they only read. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual"
+static bool set_signatures(SSL *ssl, const char *list)
+{
+	return SSL_set1_sigalgs_list(ssl, list) == 1;
+}
+
+static bool set_server_name(SSL *ssl, const char *name)
+{
+	return SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+#pragma GCC diagnostic pop
+
 /*
  * Offers only what a leaf of this algorithm can sign with: the signature algorithms choose in TLS
  * 1.3, the cipher suites in TLS 1.2.
  */
-static int offer(SSL *ssl, enum key_type algorithm)
+static bool offer(SSL *ssl, enum key_type algorithm)
 {
 	const char *signatures = NULL;
 	const char *ciphers = NULL;
@@ -153,10 +166,9 @@ static int offer(SSL *ssl, enum key_type algorithm)
 		break;
 	case KEY_TYPE_COUNT:
 	default:
-		return 1;
+		return true;
 	}
-	return SSL_set1_sigalgs_list(ssl, signatures) == 1 &&
-	       SSL_set_cipher_list(ssl, ciphers) == 1;
+	return set_signatures(ssl, signatures) && SSL_set_cipher_list(ssl, ciphers) == 1;
 }
 
 static int attempt_prepare(struct attempt *attempt, const struct probe *probe, const char *name,
@@ -172,7 +184,7 @@ static int attempt_prepare(struct attempt *attempt, const struct probe *probe, c
 				 openssl_words(words));
 	SSL_set_bio(attempt->ssl, bio, bio);
 	SSL_set_app_data(attempt->ssl, attempt);
-	if (SSL_set_tlsext_host_name(attempt->ssl, name) != 1 || !offer(attempt->ssl, algorithm))
+	if (!set_server_name(attempt->ssl, name) || !offer(attempt->ssl, algorithm))
 		return error_set(error, ERROR_BUG, -EINVAL, "prepare TLS for %s: %s", name,
 				 openssl_words(words));
 	return 0;

@@ -154,11 +154,14 @@ static int job_settle(const struct job *job, struct unit_status *ret_status, str
 static int refuse_stopped(const struct job *job, const struct unit_status *status,
 			  struct error *error)
 {
-	if (in_auto_restart(status))
+	if (in_auto_restart(status)) {
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 			  "%s is down (%s); systemd will start it again", job->unit,
 			  status->result);
-	else if (state_is(status, "failed"))
+		return error_remedy(error, "`systemctl status %s` says why it goes down",
+				    job->unit);
+	}
+	if (state_is(status, "failed"))
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN, "%s is failed (%s)", job->unit,
 			  status->result);
 	else
