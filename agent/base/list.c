@@ -12,10 +12,7 @@ void string_list_add(struct string_list *list, const char *text)
 
 void string_list_take(struct string_list *list, char *text)
 {
-	/* Room for 4, 8, 16 ...: the count itself tells when it is full. */
-	if (list->count == 0 || (list->count >= 4 && (list->count & (list->count - 1)) == 0))
-		list->items = memory_resize(list->items, list->count ? list->count * 2 : 4,
-					    sizeof(*list->items));
+	list->items = memory_grow(list->items, list->count, sizeof(*list->items));
 	list->items[list->count++] = text;
 }
 

@@ -28,6 +28,15 @@ void *memory_resize(void *block, size_t count, size_t size)
 	return resized;
 }
 
+void *memory_grow(void *block, size_t count, size_t size)
+{
+	if (count == 0)
+		return memory_resize(block, 4, size);
+	if (count < 4 || (count & (count - 1)) != 0)
+		return block;
+	return memory_resize(block, count * 2, size);
+}
+
 char *string_copy(const char *text)
 {
 	return text ? string_copy_n(text, strlen(text)) : NULL;

@@ -21,6 +21,13 @@ void *memory_alloc(size_t count, size_t size) __attribute__((malloc, returns_non
 /* Resizes to `count` objects of `size` bytes; what is new is NOT zeroed; never NULL. */
 void *memory_resize(void *block, size_t count, size_t size) __attribute__((returns_nonnull));
 
+/*
+ * Room for one more at the end of an array of `count` objects that only this function ever
+ * enlarged (to 4, 8, 16 ... objects: `count` alone tells when it is full). The new one is NOT
+ * zeroed; never NULL.
+ */
+void *memory_grow(void *block, size_t count, size_t size) __attribute__((returns_nonnull));
+
 /* A copy of `text` (NULL stays NULL). Free with free(). */
 char *string_copy(const char *text);
 

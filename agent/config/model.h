@@ -118,18 +118,21 @@ struct config {
 	char *path;	    /* the main file, absolute */
 	char *template_dir; /* the user's own: templates/ beside the main file */
 	struct config_agent agent;
-	struct config_api **apis; /* at least [api], written or not */
+	struct config_api **apis; /* sorted by name; [api] is there unless it is written wrong */
 	size_t api_count;
-	struct config_target **targets;
+	struct config_target **targets; /* sorted by name */
 	size_t target_count;
 	struct config_certificate **certificates; /* sorted by name */
 	size_t certificate_count;
 	struct config_problem *problems;
 	size_t problem_count;
-	struct string_list files; /* all that was read, in order */
-	/* Names of sections that are written but wrong: their files are not "no longer configured".
-	 */
+	struct string_list files; /* all that was read or should have been, in order */
+	/* Names of sections that are written but wrong, sorted: their files are not "no longer
+	 * configured". */
 	struct string_list broken_certificates;
+	/* Some file could not be read (or a header in it): a certificate of which nothing is known
+	 * may still be configured. */
+	bool incomplete;
 };
 
 enum {
@@ -137,6 +140,7 @@ enum {
 	CONFIG_FILES_LIMIT = 10000,  /* drop-in files */
 	CONFIG_NAME_LIMIT = 40,	     /* characters of a section's NAME */
 	CONFIG_HOSTNAME_LIMIT = 100, /* hostnames a certificate */
+	CONFIG_TARGET_LIMIT = 100,   /* targets a certificate */
 };
 
 /*
@@ -148,6 +152,13 @@ enum {
 int config_load(const char *path, struct config **ret_config, struct error *error);
 
 /*
+ * As above with the text of the main file given, as if it stood at `path` (absolute): for tests,
+ * and for asking about a file before it is in place. No drop-ins are read.
+ */
+int config_load_text(const char *path, const char *text, size_t length, struct config **ret_config,
+		     struct error *error);
+
+/*
  * Reads only [agent] of the main file, for the supervisor: no hostnames, no drop-ins, no libidn2.
  * Free with config_agent_free().
  */
@@ -156,10 +167,11 @@ void config_agent_free(struct config_agent *agent);
 
 void config_free(struct config *config);
 
-/* NULL when there is none of that name. The result is the configuration's. */
+/* NULL when there is none of that name ("" is [api]). The result is the configuration's. */
 const struct config_certificate *config_certificate_find(const struct config *config,
 							 const char *name);
 const struct config_target *config_target_find(const struct config *config, const char *name);
+const struct config_api *config_api_find(const struct config *config, const char *name);
 
 /* Problems that are errors, not warnings. */
 size_t config_error_count(const struct config *config);

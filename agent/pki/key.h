@@ -16,12 +16,18 @@ int key_generate(enum key_type type, EVP_PKEY **ret_key, struct error *error);
 /* "-----BEGIN PRIVATE KEY-----" (PKCS#8, unencrypted) appended to `pem`; wipe it after use. */
 int key_write_pem(EVP_PKEY *key, struct buffer *pem, struct error *error);
 
-/* Reads the first private key in PEM text (PKCS#8, SEC 1 or PKCS#1). Encrypted keys are refused
- * with a remedy; OpenSSL must never ask for a password on the terminal. */
+/*
+ * Reads the first private key in PEM text (PKCS#8, SEC 1 or PKCS#1) with anything around it; never
+ * asks for a password. -EKEYREJECTED (class configuration, with a remedy) when it is encrypted,
+ * -EBADMSG (class local) when there is none or it does not parse, -EFBIG above 1 MiB.
+ */
 int key_read_pem(const char *pem, size_t length, EVP_PKEY **ret_key, struct error *error);
 
 /* Which of our types it is; -EINVAL for any other (another curve, another size). */
 int key_type_of(const EVP_PKEY *key, enum key_type *ret_type);
+
+/* The digest to sign with: SHA-384 for P-384, SHA-256 for all others. */
+const EVP_MD *key_digest(const EVP_PKEY *key);
 
 enum {
 	SHA256_TEXT_SIZE = 65
@@ -30,7 +36,8 @@ enum {
 /* SHA-256 of the DER SubjectPublicKeyInfo: what makes a key the same key (RFC 7469's pin). */
 int key_spki_sha256(const EVP_PKEY *key, char text[static SHA256_TEXT_SIZE], struct error *error);
 
-/* SHA-256 of bytes, as lower-case hex. Returns `text`. */
+/* SHA-256 of bytes, as lower-case hex. Returns `text`. An OpenSSL without SHA-256 ends the process,
+ * as running out of memory does (memory.h). */
 const char *digest_sha256(const void *data, size_t length, char text[static SHA256_TEXT_SIZE]);
 
 DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)

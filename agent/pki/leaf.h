@@ -21,13 +21,22 @@ struct leaf_facts {
 };
 
 void leaf_facts_free(struct leaf_facts *facts);
+
+/* What `to` held before is not freed. */
 void leaf_facts_copy(struct leaf_facts *to, const struct leaf_facts *from);
 
-/* The first certificate in PEM text, with or without a final newline. Free with X509_free(). */
+/* The first certificate in PEM text, with or without a final newline and with any text around it.
+ * Free with X509_free(). Class local: -EBADMSG when there is none or it does not parse, -EFBIG
+ * above 1 MiB of text. Where the text is the API's answer, the caller makes the class ERROR_BUG. */
 int leaf_read_pem(const char *pem, size_t length, X509 **ret_leaf, struct error *error);
 
 int leaf_write_pem(X509 *certificate, struct buffer *pem, struct error *error);
 
+/*
+ * -EBADMSG (class local) for what no certificate authority should issue: dates that are none, a
+ * serial number of more than 20 bytes, a dNSName with a NUL, a space or another byte that is in no
+ * name. A key of a type that is none of ours is a fact, not an error.
+ */
 int leaf_facts_read(X509 *leaf, struct leaf_facts *ret_facts, struct error *error);
 
 /* What was asked for, to hold a leaf against. */
@@ -45,12 +54,15 @@ enum leaf_notice {
 };
 
 /*
- * Refuses a leaf that is not what was asked: another public key, another set of names, already
- * expired, not yet valid (more than an hour ahead of `now`), a lifetime that differs from
- * validity_days by more than two days (Cloudflare may backdate notBefore; absent or misspelt
- * requested_validity silently gives 5475 days), no signature by a known root (by the root's key;
- * its own dates do not matter). Class bug (the API broke the contract) with the asked and the got
- * value in the message. `ret_notices` (may be NULL) gets enum leaf_notice bits.
+ * Refuses a leaf that is not what was asked: another public key, another set of names (a name that
+ * is no dNSName is one too many), already expired, not yet valid (more than an hour ahead of
+ * `now`), a validity that differs from validity_days by more than two days (absent or misspelt
+ * requested_validity silently gives 5475 days; counted from notBefore or, because Cloudflare may
+ * backdate that, from `now`), no signature by a known root (by the root's key; its own dates do not
+ * matter). Class bug (the API broke the contract) with the asked and the got value in the message.
+ * One more is refused, as class local: a private key that does not sign for its own public key
+ * (a damaged file), because every server would take it and every handshake would fail.
+ * `ret_notices` (may be NULL) gets enum leaf_notice bits when the leaf is good.
  */
 int leaf_check(X509 *leaf, const struct leaf_request *request, unsigned *ret_notices,
 	       struct error *error);

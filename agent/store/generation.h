@@ -25,17 +25,17 @@ enum {
 /* "0007"; more digits only when needed. Returns `text`. */
 const char *generation_name(unsigned number, char text[static GENERATION_NAME_SIZE]);
 
-/* Who may read the files: the key (and whatever holds it) by `key`, the rest with world read
- * added; directories are 0711. */
-struct generation_access {
-	struct file_access key;
-};
-
 /*
- * Makes (or finds) the pending directory. When it holds a readable key of `key_type`, that key is
- * used again and *ret_reused is true: an earlier request with it may have been answered. A pending
- * directory without a usable key, or with one of another type, is emptied first. A new key and
- * its request are durable when this returns. `ret_csr` is PEM text (free() it).
+ * Makes (or finds) the pending directory: what has to be durable before the API is asked. When it
+ * holds a readable key of `key_type`, that key is used again and *ret_reused is true: an earlier
+ * request with it may have been answered. A pending directory without a usable key, or with one of
+ * another type, is emptied first; a key that cannot be read just now (I/O error, permission) is an
+ * error and stays. `ret_csr` is PEM text (free() it); the request is not kept on disk, it is made
+ * again from the key.
+ *
+ * When this returns 0, the key is durable and the blocks and inodes that the answer will fill are
+ * taken: a full disk fails here (-ENOSPC or -EDQUOT, class local, with the remedy), before an
+ * issue is asked for, and leaves nothing behind.
  */
 int pending_prepare(int certificate, const char *where, enum key_type key_type,
 		    const struct string_list *hostnames, const struct file_access *access,
@@ -62,7 +62,13 @@ void generation_meta_free(struct generation_meta *meta);
 /*
  * Writes leaf, chain and meta.json into pending/, syncs, and renames it to the next free number
  * (ret_number). `chain_pem` may be "" (Origin CA leaves have no intermediate): chain.pem is then
- * empty and fullchain.pem is the leaf. Durable when it returns.
+ * empty and fullchain.pem is the leaf. Durable when it returns. The key gets mode `access` (default
+ * 0600), the other files the same with world read added, directories are 0711.
+ *
+ * The number is above every one that a directory or state.json has, and at least meta->number, for
+ * a caller that knows of higher ones (a restored snippet). meta->number is set to it; id, created
+ * and facts are told from the leaf where the caller left them empty. -EBADMSG when the leaf does
+ * not belong to the pending key: nothing is written then. -ENOENT when there is no pending key.
  */
 int generation_commit(int certificate, const char *where, const char *leaf_pem,
 		      const char *chain_pem, struct generation_meta *meta,
@@ -75,7 +81,8 @@ int generation_placeholder(int certificate, const char *where, const struct stri
 /*
  * What a pass does first: removes what a crash left in certificates/NAME/ (temporary files,
  * half-made directories); a pending directory that already holds a leaf matching its key is
- * committed (ret_recovered gets its number, else 0).
+ * committed (ret_recovered gets its number, else 0). One with a key only stays: the API may have
+ * answered. Numbered directories that are not whole (a restored backup) stay too, unless empty.
  */
 int generation_recover(int certificate, const char *where, unsigned *ret_recovered,
 		       struct error *error);
@@ -87,12 +94,13 @@ int generation_list(int certificate, const char *where, unsigned **ret_numbers, 
 /*
  * Reads a generation from its files: leaf parsed, key read and compared with the leaf. meta.json
  * is used for what the files cannot tell. -EBADMSG (class local) when key and leaf do not belong
- * together or cannot be parsed, -ENOENT when a file is missing.
+ * together or cannot be parsed, -ENOENT when a file is missing. Makes the directory's place
+ * durable, in case the pass that made it was killed just before.
  */
 int generation_read(int certificate, const char *where, unsigned number,
 		    struct generation_meta *ret_meta, struct error *error);
 
-/* The private key or leaf text of a generation. */
+/* The private key of a generation. -EBADMSG when it cannot be parsed. */
 int generation_key(int certificate, const char *where, unsigned number, EVP_PKEY **ret_key,
 		   struct error *error);
 

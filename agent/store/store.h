@@ -10,6 +10,10 @@
 #include "base/file.h"
 #include "base/list.h"
 
+enum {
+	STORE_CERTIFICATES_LIMIT = 100000, /* directories below certificates/ */
+};
+
 struct store {
 	int fd;		  /* the state directory */
 	int certificates; /* certificates/ */
@@ -18,8 +22,12 @@ struct store {
 };
 
 /* Opens; with `create`, makes what is missing (state directory 0711, certificates/ 0711,
- * snippets/ 0755, live/ 0755). -ENOENT when it is not there and `create` is false. */
+ * snippets/ 0755, live/ 0755). A state directory that is there keeps its mode, and may be a
+ * symbolic link (systemd makes one); nothing below it may. -ENOENT when it is not there and
+ * `create` is false. */
 int store_open(const char *path, bool create, struct store *ret_store, struct error *error);
+
+/* Closes, which gives up the lock. A store that was never opened must be {0}; twice is harmless. */
 void store_close(struct store *store);
 
 /* Takes the flock on STATE/lock without waiting. -EWOULDBLOCK when another pass has it (its
@@ -28,13 +36,10 @@ void store_close(struct store *store);
 int store_lock(struct store *store, struct error *error);
 
 /*
- * Proves that the store can take what an issue will write: before the API is asked. Makes and
- * syncs a file of 64 KiB in the certificate's directory and removes it. Class local, with the
- * remedy, when it cannot.
+ * Opens certificates/NAME/, making it (0711) with `create`. -ENOENT otherwise. A new directory is
+ * durable with the first thing that is made durable in it (pending_prepare(),
+ * generation_placeholder()), not before.
  */
-int store_probe(const struct store *store, int certificate, const char *name, struct error *error);
-
-/* Opens certificates/NAME/, making it (0711) with `create`. -ENOENT otherwise. */
 int store_certificate_open(const struct store *store, const char *name, bool create, int *ret_fd,
 			   struct error *error);
 
@@ -42,7 +47,8 @@ int store_certificate_open(const struct store *store, const char *name, bool cre
 int store_certificate_list(const struct store *store, struct string_list *ret_names,
 			   struct error *error);
 
-/* Points live/NAME at a generation (relative symbolic link, replaced atomically). */
+/* Points live/NAME at a generation (relative symbolic link, replaced atomically). Nothing is
+ * written when it points there already. */
 int store_live_set(const struct store *store, const char *name, unsigned generation,
 		   struct error *error);
 

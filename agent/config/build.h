@@ -1,0 +1,65 @@
+/*
+ * build.h - from sections to the model: what the parts that make a configuration share.
+ */
+#ifndef ORIGIN_CA_CONFIG_BUILD_H
+#define ORIGIN_CA_CONFIG_BUILD_H
+
+#include "config/ini.h"
+#include "config/value.h"
+
+struct build {
+	struct config *config;
+	struct ini_sections sections;
+	struct ini_section **index; /* by kind, name, and then as they were read */
+	struct problem_list problems;
+};
+
+/* NAME of a section: 1 to 40 of A-Za-z0-9._-, starting with neither a dot nor a dash. */
+bool section_name_valid(const char *name);
+
+/* Checks kinds and names, orders the index, and refuses the second of two sections alike. */
+void sections_index(struct build *build);
+
+/* The first section "[KIND NAME]" that was read, refused or not; NULL when there is none. */
+struct ini_section *sections_find(const struct build *build, const char *kind, const char *name);
+
+/* Reads the drop-ins of conf_dir into `build->sections`. `conf_dir_line`: where the main file
+ * names the directory, 0 for the default, which may be absent. */
+void drop_ins_read(struct build *build, unsigned conf_dir_line);
+
+/* The warning about a file or directory that anyone may change. */
+void file_check_writable(struct build *build, const char *path);
+
+/* Each reads one section that is not refused into the configuration, or refuses it. */
+int api_read(struct build *build, struct ini_section *section);
+int target_read(struct build *build, struct ini_section *section);
+int certificate_read(struct build *build, struct ini_section *section);
+
+void config_api_free(struct config_api *api);
+void config_target_free(struct config_target *target);
+void config_certificate_free(struct config_certificate *certificate);
+
+DEFINE_CLEANUP(struct config_api *, config_api_free)
+DEFINE_CLEANUP(struct config_target *, config_target_free)
+DEFINE_CLEANUP(struct config_certificate *, config_certificate_free)
+
+/* [api] as if it were written empty. */
+void api_add_default(struct build *build);
+
+/*
+ * The target that a certificate names at `place`: written, or made because its name is a type's.
+ * NULL, and a problem, when there is none that can be used.
+ */
+const struct config_target *target_choose(struct build *build, const char *name,
+					  struct config_place place);
+
+/* Setters that several kinds of sections use. */
+int value_url_endpoint(const struct value *value, char **ret_url);
+int value_url_proxy(const struct value *value, char **ret_url);
+int value_owner(const struct value *value, uid_t *ret_owner);
+int value_group(const struct value *value, gid_t *ret_group);
+
+/* `forbidden`: bits that must not be set, and `why` not. */
+int value_mode(const struct value *value, mode_t forbidden, const char *why, mode_t *ret_mode);
+
+#endif

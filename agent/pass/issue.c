@@ -1,0 +1,302 @@
+#include "pass/issue.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "cloudflare/origin_ca.h"
+#include "pass/deploy.h"
+#include "pass/job.h"
+#include "pass/plan.h"
+#include "pass/schedule.h"
+
+enum {
+	LOST_TRIES = 3,	     /* of one POST whose outcome stayed unknown, within a pass */
+	LOST_WAIT_MS = 2000, /* at most, before the list is read: it may lag */
+};
+
+/* One certificate on its way from nothing to a generation. */
+struct attempt {
+	struct pass *pass;
+	struct pass_job *job;
+	struct client *client;
+	int directory;
+	EVP_PKEY *key;
+	char *csr;
+	bool reused;	/* an earlier request with this key may have been answered */
+	char *pem, *id; /* the answer */
+	bool adopted;
+};
+
+static int account_client(struct pass *pass, const struct config_api *api,
+			  struct client **ret_client, struct error *error)
+{
+	for (size_t i = 0; i < pass->config->api_count; i++) {
+		struct pass_account *account = &pass->accounts[i];
+		if (account->api != api)
+			continue;
+		if (!account->tried) {
+			account->tried = true;
+			client_new(api, pass->deadline_ms, &account->client, &account->error);
+		}
+		if (!account->client) {
+			*error = account->error;
+			return error->code;
+		}
+		*ret_client = account->client;
+		return 0;
+	}
+	return error_set(error, ERROR_BUG, -ENOENT, "no account for the certificate");
+}
+
+/* 1: the answer of an earlier request was found; 0: there is none. */
+static int adopt(struct attempt *attempt, struct error *error)
+{
+	int result = issue_find_lost(attempt->client, attempt->job, attempt->key, &attempt->pem,
+				     &attempt->id, error);
+	attempt->adopted = result > 0;
+	return result;
+}
+
+static int create(struct attempt *attempt, struct error *error)
+{
+	const struct config_certificate *certificate = attempt->job->certificate;
+	struct origin_request request = {
+		.csr_pem = attempt->csr,
+		.hostnames = &certificate->hostnames,
+		.key_type = certificate->key_type,
+		.validity_days = certificate->validity_days,
+	};
+	struct origin_certificate answer = {0};
+	int result = origin_ca_create(attempt->client, &request, &answer, error);
+	if (result == 0) {
+		attempt->pem = TAKE_PTR(answer.pem);
+		attempt->id = TAKE_PTR(answer.id);
+	}
+	origin_certificate_free(&answer);
+	return result;
+}
+
+/*
+ * Asks, and never twice for one need: before a request is repeated with a key that was sent
+ * before, the zone's list says whether the first one was carried out.
+ */
+static int ask(struct attempt *attempt, struct error *error)
+{
+	bool look = attempt->reused;
+
+	for (int try = 1;; try++) {
+		if (look) {
+			int found = adopt(attempt, error);
+			if (found > 0)
+				return 0;
+			/* A site about to go dark is worse than a second certificate. */
+			if (found < 0 && !(job_emergency(attempt->pass, attempt->job) &&
+					   error->class != ERROR_TRANSIENT))
+				return found;
+			if (found < 0)
+				log_warning("%s: %s; asking anew all the same, because %s",
+					    attempt->job->certificate->name, error->message,
+					    attempt->job->state.newest
+						    ? "the certificate is about to expire"
+						    : "there is no certificate yet");
+		}
+		error_clear(error);
+		int result = create(attempt, error);
+		if (result == 0)
+			return 0;
+		if (!error->outcome_unknown)
+			return result;
+
+		/* It counts as issued until the list says otherwise. */
+		if (try == LOST_TRIES || clock_monotonic_ms() >= attempt->pass->deadline_ms)
+			return result;
+		log_notice("%s: %s; looking whether the certificate was issued",
+			   attempt->job->certificate->name, error->message);
+		clock_sleep_ms((int64_t)random_below(LOST_WAIT_MS >> (LOST_TRIES - try)));
+		look = true;
+	}
+}
+
+/* Holds the answer against the request and makes a generation of it. */
+static int keep(struct attempt *attempt, struct error *error)
+{
+	struct pass *pass = attempt->pass;
+	struct pass_job *job = attempt->job;
+	const struct config_certificate *certificate = job->certificate;
+	CLEANUP(X509_freep) X509 *leaf = NULL;
+	struct leaf_request request = {
+		.key = attempt->key,
+		.hostnames = &certificate->hostnames,
+		.validity_days = certificate->validity_days,
+		.now = clock_now(),
+		.roots = &pass->roots,
+	};
+
+	int result = leaf_read_pem(attempt->pem, strlen(attempt->pem), &leaf, error);
+	if (result == 0)
+		result = leaf_check(leaf, &request, &job->notices, error);
+	if (result < 0) {
+		/* The same key would only find the same wrong leaf again. */
+		pending_discard(attempt->directory, job->where, NULL);
+		return error_prefix(error,
+				    "the certificate %s that the API gave is not what was asked",
+				    attempt->id ? attempt->id : "(without id)");
+	}
+
+	struct generation_meta meta = {
+		.id = TAKE_PTR(attempt->id),
+		.created = request.now,
+		.validity_days = certificate->validity_days,
+		.adopted = attempt->adopted,
+	};
+	struct buffer pem = BUFFER(FILE_LIMIT);
+	unsigned number = 0;
+	result = leaf_facts_read(leaf, &meta.facts, error);
+	if (result == 0)
+		result = leaf_write_pem(leaf, &pem, error);
+	if (result == 0)
+		result = generation_commit(attempt->directory, job->where, buffer_text(&pem), "",
+					   &meta, &certificate->access, &number, error);
+	if (result == 0) {
+		meta.number = number;
+		job_take_generation(job, attempt->directory, number, &meta, request.now);
+		job->state.renew_at =
+			schedule_renewal(pass->config, certificate, &meta.facts).moment;
+		job->issued = true;
+		job->adopted = attempt->adopted;
+	}
+	buffer_free(&pem);
+	generation_meta_free(&meta);
+	return result;
+}
+
+static int issue_with(struct attempt *attempt, struct error *error)
+{
+	struct pass *pass = attempt->pass;
+	struct pass_job *job = attempt->job;
+	const struct config_certificate *certificate = job->certificate;
+
+	int64_t allowed = schedule_budget(&job->state, pass->now);
+	if (allowed) {
+		char text[CLOCK_TEXT_SIZE];
+		error_set(error, ERROR_BUG, -EDQUOT,
+			  "%d certificates were issued for %s within a day; no more until %s",
+			  SCHEDULE_BUDGET, certificate->name, clock_format(allowed, text));
+		error->retry_after = allowed - pass->now;
+		return error_remedy(error, "see its history in `origin-ca-agent status %s --json`",
+				    certificate->name);
+	}
+	/* The token and then the disk, before anything is asked. */
+	int result = account_client(pass, certificate->api, &attempt->client, error);
+	if (result == 0)
+		result = store_certificate_open(&pass->store, certificate->name, true,
+						&attempt->directory, error);
+	if (result == 0)
+		result = pending_prepare(attempt->directory, job->where, certificate->key_type,
+					 &certificate->hostnames, &certificate->access,
+					 &attempt->key, &attempt->csr, &attempt->reused, error);
+	if (result == 0)
+		result = ask(attempt, error);
+	/* What may exist at the API counts, whether the answer came or not. */
+	if ((result == 0 && !attempt->adopted) || error->outcome_unknown)
+		state_issue_add(&job->state, pass->now);
+	return result < 0 ? result : keep(attempt, error);
+}
+
+static void record_failure(struct pass *pass, struct pass_job *job, const struct error *error)
+{
+	CLEANUP(freep) char *fingerprint = plan_fingerprint(job);
+	int64_t next = schedule_retry(error, job->state.issue.count + 1, job_emergency(pass, job),
+				      pass->now);
+	state_attempt_fail(&job->state.issue, error, pass->now, next, fingerprint);
+	state_event_add(&job->state, pass->now, "failed", "%s", error->message);
+	job->error = *error;
+	job->dirty = true;
+}
+
+static void issue_one(struct pass *pass, struct pass_job *job)
+{
+	struct attempt attempt = {.pass = pass, .job = job, .directory = -1};
+	struct error error = {0};
+
+	deploy_placeholder(pass, job);
+	int result = issue_with(&attempt, &error);
+	if (result < 0) {
+		record_failure(pass, job, &error);
+	} else {
+		job->reissue = 0;
+		error_clear(&job->error);
+		state_attempt_clear(&job->state.issue);
+		state_event_add(&job->state, pass->now, job->adopted ? "adopted" : "issued",
+				"generation %u, serial %s", job->state.newest,
+				job->state.facts.serial);
+	}
+	EVP_PKEY_free(attempt.key);
+	secret_free(attempt.csr);
+	free(attempt.pem);
+	free(attempt.id);
+	closep(&attempt.directory);
+}
+
+/* The pool: threads take the next job until there is none. */
+struct pool {
+	struct pass *pass;
+	struct pass_job **jobs;
+	size_t count;
+	atomic_size_t next, done;
+};
+
+static void *work(void *context)
+{
+	struct pool *pool = context;
+	for (;;) {
+		size_t index = atomic_fetch_add(&pool->next, 1);
+		if (index >= pool->count)
+			return NULL;
+		issue_one(pool->pass, pool->jobs[index]);
+		log_progress("issuing: %zu of %zu", atomic_fetch_add(&pool->done, 1) + 1,
+			     pool->count);
+	}
+}
+
+static void run_pool(struct pool *pool, size_t threads)
+{
+	pthread_t started[64];
+	size_t count = 0;
+
+	if (threads > ARRAY_SIZE(started))
+		threads = ARRAY_SIZE(started);
+	if (threads > pool->count)
+		threads = pool->count;
+	/* This thread is one of them: a host that refuses new threads still issues. */
+	while (count + 1 < threads && pthread_create(&started[count], NULL, work, pool) == 0)
+		count++;
+	work(pool);
+	for (size_t i = 0; i < count; i++)
+		pthread_join(started[i], NULL);
+}
+
+void issue_all(struct pass *pass)
+{
+	struct pool pool = {.pass = pass};
+	pool.jobs = memory_alloc(pass->job_count, sizeof(struct pass_job *));
+	for (size_t i = 0; i < pass->job_count; i++)
+		if (pass->jobs[i].reissue && !pass->jobs[i].waiting)
+			pool.jobs[pool.count++] = &pass->jobs[i];
+
+	/* Accounts are made here, not by whichever thread comes first. */
+	for (size_t i = 0; i < pool.count; i++) {
+		struct client *client = NULL;
+		struct error ignored = {0};
+		account_client(pass, pool.jobs[i]->certificate->api, &client, &ignored);
+	}
+	if (pool.count)
+		run_pool(&pool, pass->config->agent.concurrency);
+	log_progress("%s", "");
+	free(pool.jobs);
+}

@@ -1,0 +1,98 @@
+/*
+ * parts.h - one generation directory and its files, at the level of descriptors (the store's own).
+ */
+#ifndef ORIGIN_CA_STORE_PARTS_H
+#define ORIGIN_CA_STORE_PARTS_H
+
+#include <sys/stat.h>
+
+#include "store/generation.h"
+
+#define GENERATION_PENDING "pending"
+
+/* Every generation has these, and is complete when it has them. */
+enum part {
+	PART_KEY,
+	PART_CERT,
+	PART_CHAIN,
+	PART_FULLCHAIN,
+	PART_META,
+	PART_COUNT,
+};
+
+const char *part_name(enum part part);
+
+/* Owner, group and mode of a part, from those of the key: everything else is world-readable. */
+struct file_access part_access(const struct file_access *key, enum part part);
+
+bool access_differs(const struct stat *status, const struct file_access *access);
+
+/* Sets owner, group and mode on a descriptor where they differ. */
+int access_settle(int fd, const struct file_access *access, bool *ret_changed);
+
+/*
+ * Makes DIRECTORY/PART anew (what was there is removed, never followed nor written through) and
+ * takes `reserve` bytes of disk for it. The file is empty; not synced.
+ */
+int part_reserve(int directory, const char *where, enum part part,
+		 const struct file_access *key_access, size_t reserve, struct error *error);
+
+/*
+ * Fills DIRECTORY/PART: into the empty file that part_reserve() left, or else a new one; a file
+ * that holds these very bytes is left as it is. Owner and mode are right before the first byte is
+ * in it. Starts writing to disk without waiting; the caller syncs `ret_fd` (then closes it).
+ */
+int part_write(int directory, const char *where, enum part part, const void *data, size_t length,
+	       const struct file_access *key_access, int *ret_fd, struct error *error);
+
+/* fsync, and what to say when it fails. */
+int part_sync(int fd, const char *where, enum part part, struct error *error);
+
+/* True for a directory in which every part is a regular file, and key, cert and fullchain are not
+ * empty. */
+bool parts_complete(int directory);
+
+/* Reads the key. -EBADMSG when it is no usable key, -ENOENT when there is none. */
+int key_load(int directory, const char *where, EVP_PKEY **ret_key, struct error *error);
+
+/* Reads text of a part into `contents`. */
+int part_read(int directory, const char *where, enum part part, struct buffer *contents,
+	      struct error *error);
+
+/* Takes a leaf from PEM text and compares it with the key. -EBADMSG when they do not belong
+ * together or when the text is no leaf. */
+int leaf_facts_match(const char *leaf_pem, size_t length, const EVP_PKEY *key, const char *where,
+		     struct leaf_facts *ret_facts, struct error *error);
+
+/*
+ * Opens pending/ and reads its key. -ENOENT when there is none; a pending/ that certainly holds no
+ * usable key is removed first. One whose key cannot be read for another reason is left alone.
+ */
+int pending_open(int certificate, const char *where, int *ret_fd, EVP_PKEY **ret_key,
+		 struct error *error);
+
+/* True when pending/ holds a leaf of its key; reads it. */
+bool pending_leaf(int pending, const char *where, const EVP_PKEY *key, struct buffer *leaf,
+		  struct leaf_facts *ret_facts);
+
+/* Syncs certificates/NAME/, and with `parent` the directory that NAME is in. */
+int certificate_sync(int certificate, const char *where, bool parent, struct error *error);
+
+/* The number that an entry of certificates/NAME/ stands for, -1 for none; `ret_canonical` when it
+ * is written as we write it. */
+long generation_parse(const char *text, bool *ret_canonical);
+
+/* A number above every one that is or was in use, as far as this host knows. */
+int generation_next(int certificate, const char *where, unsigned at_least, unsigned *ret_number,
+		    struct error *error);
+
+/* True when certificates/NAME/ holds a numbered entry. */
+int generation_any(int certificate, const char *where, bool *ret_any, struct error *error);
+
+/* Runs `visit` for every entry but "." and ".."; a negative result ends the walk. */
+int directory_walk(int directory, const char *where,
+		   int (*visit)(int directory, const char *name, void *context,
+				struct error *error),
+		   void *context, struct error *error);
+
+#endif

@@ -1,0 +1,352 @@
+#include "store/state.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/meta.h"
+
+#define STATE_FILE "state.json"
+
+enum {
+	STATE_TARGETS = 256,   /* entries that are read */
+	STATE_TEXT = 4096,     /* bytes of one string that are kept */
+	STATE_COUNT = 1000000, /* failures in a row: more are the same */
+};
+
+static void attempt_free(struct state_attempt *attempt)
+{
+	free(attempt->message);
+	free(attempt->remedy);
+	free(attempt->fingerprint);
+	*attempt = (struct state_attempt){0};
+}
+
+static void target_free(struct state_target *target)
+{
+	free(target->name);
+	free(target->rendered_from);
+	free(target->snippet_stamp);
+	attempt_free(&target->attempt);
+	*target = (struct state_target){0};
+}
+
+static void event_free(struct state_event *event)
+{
+	free(event->event);
+	free(event->message);
+	*event = (struct state_event){0};
+}
+
+void state_free(struct state *state)
+{
+	free(state->fingerprint);
+	free(state->id);
+	leaf_facts_free(&state->facts);
+	for (size_t i = 0; i < state->target_count; i++)
+		target_free(&state->targets[i]);
+	free(state->targets);
+	attempt_free(&state->issue);
+	for (size_t i = 0; i < state->history_count; i++)
+		event_free(&state->history[i]);
+	*state = (struct state){0};
+}
+
+/* A string member, cut where nothing of ours is that long; NULL when there is none. */
+static char *read_text(const cJSON *object, const char *name)
+{
+	const char *text = json_string(object, name);
+	return text ? string_copy_n(text, STATE_TEXT) : NULL;
+}
+
+/* A moment: nothing before 1970. */
+static int64_t read_time(const cJSON *object, const char *name)
+{
+	int64_t time = json_integer(object, name, 0);
+	return time > 0 ? time : 0;
+}
+
+static void read_attempt(const cJSON *parent, const char *name, struct state_attempt *attempt)
+{
+	const cJSON *object = cJSON_GetObjectItemCaseSensitive(parent, name);
+	int64_t count = json_integer(object, "count", 0);
+	if (count <= 0)
+		return;
+	attempt->count = count < STATE_COUNT ? (unsigned)count : STATE_COUNT;
+	attempt->last = read_time(object, "last");
+	attempt->next = read_time(object, "next");
+	attempt->since = read_time(object, "since");
+	attempt->class = error_class_parse(json_string(object, "class"));
+	attempt->message = read_text(object, "message");
+	attempt->remedy = read_text(object, "remedy");
+	attempt->fingerprint = read_text(object, "fingerprint");
+}
+
+static void read_target(const cJSON *object, struct state *state)
+{
+	const char *name = json_string(object, "name");
+	if (!name || !name[0] || strlen(name) > STATE_TEXT ||
+	    state->target_count == STATE_TARGETS || state_target_find(state, name))
+		return;
+
+	struct state_target *target = state_target_get(state, name);
+	target->generation = json_generation(object, "generation");
+	target->rendered_from = read_text(object, "rendered_from");
+	target->snippet_stamp = read_text(object, "snippet_stamp");
+	target->reload_pending = json_true(object, "reload_pending");
+	target->verified_generation = json_generation(object, "verified_generation");
+	target->verified_at = read_time(object, "verified_at");
+	target->refused_generation = json_generation(object, "refused_generation");
+	read_attempt(object, "attempt", &target->attempt);
+}
+
+/* Of an array that is too long the end counts: the newest stand there. */
+static const cJSON *last_items(const cJSON *array, size_t most)
+{
+	if (!cJSON_IsArray(array))
+		return NULL;
+	const cJSON *item = array->child;
+	size_t count = 0;
+	for (const cJSON *each = item; each; each = each->next)
+		if (++count > most)
+			item = item->next;
+	return item;
+}
+
+static void read_issues(const cJSON *array, struct state *state)
+{
+	for (const cJSON *item = last_items(array, STATE_ISSUES); item; item = item->next)
+		if (cJSON_IsNumber(item) && item->valuedouble > 0 && item->valuedouble < 9e15)
+			state->issues[state->issue_count++] = (int64_t)item->valuedouble;
+}
+
+static void read_history(const cJSON *array, struct state *state)
+{
+	for (const cJSON *item = last_items(array, STATE_HISTORY); item; item = item->next) {
+		struct state_event event = {
+			.at = read_time(item, "at"),
+			.event = read_text(item, "event"),
+			.message = read_text(item, "message"),
+		};
+		if (event.event)
+			state->history[state->history_count++] = event;
+		else
+			event_free(&event);
+	}
+}
+
+static void read_state(const cJSON *object, struct state *state)
+{
+	state->active = json_generation(object, "active");
+	state->newest = json_generation(object, "newest");
+	state->fingerprint = read_text(object, "fingerprint");
+	state->checked_at = read_time(object, "checked_at");
+	state->validity_days = read_time(object, "validity_days");
+	state->id = read_text(object, "id");
+	facts_read_json(cJSON_GetObjectItemCaseSensitive(object, "leaf"), &state->facts);
+	state->renew_at = read_time(object, "renew_at");
+	read_attempt(object, "issue", &state->issue);
+	const cJSON *item;
+	cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(object, "targets"))
+		read_target(item, state);
+	read_issues(cJSON_GetObjectItemCaseSensitive(object, "issues"), state);
+	read_history(cJSON_GetObjectItemCaseSensitive(object, "history"), state);
+}
+
+int state_load(int certificate, const char *where, struct state *ret_state, bool *ret_rebuilt,
+	       struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer text = BUFFER(STATE_FILE_LIMIT);
+	struct error reason = {0};
+	int result = file_read_at(certificate, where, STATE_FILE, &text, &reason);
+	/* Something that is there and is no state is overwritten by the next one that is saved. But
+	 * a file that cannot be read now (I/O, permission, descriptors) may hold the budget and the
+	 * backoff: not knowing them is no reason to act as if there were none. */
+	if (result < 0 && result != -ENOENT && result != -EFBIG && result != -EINVAL &&
+	    result != -EISDIR && result != -ELOOP) {
+		if (error)
+			*error = reason;
+		return result;
+	}
+
+	CLEANUP(cJSON_Deletep)
+	cJSON *object = result == 0 ? json_parse(buffer_text(&text), text.length) : NULL;
+	struct state state = {.facts.key_type = KEY_TYPE_COUNT};
+	bool usable = cJSON_IsObject(object) && json_integer(object, "version", 0) == STATE_VERSION;
+	if (usable)
+		read_state(object, &state);
+	*ret_rebuilt = !usable;
+	*ret_state = state;
+	return 0;
+}
+
+static void write_attempt(cJSON *parent, const char *name, const struct state_attempt *attempt)
+{
+	if (attempt->count == 0)
+		return;
+	cJSON *object = json_add_object(parent, name);
+	json_add_integer(object, "count", attempt->count);
+	json_add_integer(object, "last", attempt->last);
+	json_add_integer(object, "next", attempt->next);
+	json_add_integer(object, "since", attempt->since);
+	json_add_string(object, "class", error_class_name(attempt->class));
+	json_add_string(object, "message", attempt->message);
+	json_add_string(object, "remedy", attempt->remedy);
+	json_add_string(object, "fingerprint", attempt->fingerprint);
+}
+
+static void write_targets(cJSON *array, const struct state *state)
+{
+	for (size_t i = 0; i < state->target_count; i++) {
+		const struct state_target *target = &state->targets[i];
+		cJSON *object = json_append_object(array);
+		json_add_string(object, "name", target->name);
+		json_add_integer(object, "generation", target->generation);
+		json_add_string(object, "rendered_from", target->rendered_from);
+		json_add_string(object, "snippet_stamp", target->snippet_stamp);
+		json_add_bool(object, "reload_pending", target->reload_pending);
+		json_add_integer(object, "verified_generation", target->verified_generation);
+		json_add_integer(object, "verified_at", target->verified_at);
+		json_add_integer(object, "refused_generation", target->refused_generation);
+		write_attempt(object, "attempt", &target->attempt);
+	}
+}
+
+static void write_history(cJSON *array, const struct state *state)
+{
+	for (size_t i = 0; i < state->history_count; i++) {
+		cJSON *object = json_append_object(array);
+		json_add_integer(object, "at", state->history[i].at);
+		json_add_string(object, "event", state->history[i].event);
+		json_add_string(object, "message", state->history[i].message);
+	}
+}
+
+static char *state_print(const struct state *state)
+{
+	CLEANUP(cJSON_Deletep) cJSON *object = json_object();
+	json_add_integer(object, "version", STATE_VERSION);
+	json_add_integer(object, "active", state->active);
+	json_add_integer(object, "newest", state->newest);
+	json_add_string(object, "fingerprint", state->fingerprint);
+	json_add_integer(object, "checked_at", state->checked_at);
+	json_add_integer(object, "validity_days", state->validity_days);
+	json_add_string(object, "id", state->id);
+	facts_write_json(json_add_object(object, "leaf"), &state->facts);
+	json_add_integer(object, "renew_at", state->renew_at);
+	write_attempt(object, "issue", &state->issue);
+	write_targets(json_add_array(object, "targets"), state);
+	cJSON *issues = json_add_array(object, "issues");
+	for (size_t i = 0; i < state->issue_count; i++)
+		json_append(issues, cJSON_CreateNumber((double)state->issues[i]));
+	write_history(json_add_array(object, "history"), state);
+	return json_print(object, false);
+}
+
+int state_save(int certificate, const char *where, const struct state *state, struct error *error)
+{
+	CLEANUP(freep) char *text = state_print(state);
+	size_t length = strlen(text);
+	/* Compared with the file, not with what was read of it: it may be gone since. */
+	CLEANUP(buffer_free) struct buffer present = BUFFER(STATE_FILE_LIMIT);
+	if (file_read_at(certificate, where, STATE_FILE, &present, NULL) == 0 &&
+	    present.length == length && memcmp(buffer_text(&present), text, length) == 0)
+		return 0;
+	return file_write_at(certificate, where, STATE_FILE, text, length, &FILE_ACCESS(0600),
+			     FILE_SYNC, error);
+}
+
+const struct state_target *state_target_find(const struct state *state, const char *name)
+{
+	for (size_t i = 0; i < state->target_count; i++)
+		if (strcmp(state->targets[i].name, name) == 0)
+			return &state->targets[i];
+	return NULL;
+}
+
+struct state_target *state_target_get(struct state *state, const char *name)
+{
+	for (size_t i = 0; i < state->target_count; i++)
+		if (strcmp(state->targets[i].name, name) == 0)
+			return &state->targets[i];
+	state->targets =
+		memory_resize(state->targets, state->target_count + 1, sizeof(*state->targets));
+	struct state_target *target = &state->targets[state->target_count++];
+	*target = (struct state_target){.name = string_copy(name)};
+	return target;
+}
+
+void state_target_drop(struct state *state, const char *name)
+{
+	for (size_t i = 0; i < state->target_count; i++)
+		if (strcmp(state->targets[i].name, name) == 0) {
+			target_free(&state->targets[i]);
+			state->target_count--;
+			memmove(&state->targets[i], &state->targets[i + 1],
+				(state->target_count - i) * sizeof(*state->targets));
+			return;
+		}
+}
+
+void state_event_add(struct state *state, int64_t at, const char *event, const char *format, ...)
+{
+	char message[ERROR_MESSAGE_SIZE];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+
+	if (state->history_count == STATE_HISTORY) {
+		event_free(&state->history[0]);
+		state->history_count--;
+		memmove(&state->history[0], &state->history[1],
+			state->history_count * sizeof(state->history[0]));
+	}
+	state->history[state->history_count++] = (struct state_event){
+		.at = at,
+		.event = string_copy(event),
+		.message = string_copy(message),
+	};
+}
+
+void state_attempt_fail(struct state_attempt *attempt, const struct error *error, int64_t now,
+			int64_t next, const char *fingerprint)
+{
+	struct state_attempt failed = {
+		.count = attempt->count < STATE_COUNT ? attempt->count + 1 : STATE_COUNT,
+		.last = now,
+		.next = next,
+		.since = attempt->count > 0 ? attempt->since : now,
+		.class = error->class,
+		.message = string_copy(error->message),
+		.remedy = error->remedy[0] ? string_copy(error->remedy) : NULL,
+		/* Copied first: it may be the old one. */
+		.fingerprint = string_copy(fingerprint),
+	};
+	attempt_free(attempt);
+	*attempt = failed;
+}
+
+void state_attempt_clear(struct state_attempt *attempt)
+{
+	attempt_free(attempt);
+}
+
+void state_issue_add(struct state *state, int64_t at)
+{
+	if (state->issue_count == STATE_ISSUES) {
+		state->issue_count--;
+		memmove(&state->issues[0], &state->issues[1],
+			state->issue_count * sizeof(state->issues[0]));
+	}
+	state->issues[state->issue_count++] = at;
+}
+
+size_t state_issues_after(const struct state *state, int64_t since)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < state->issue_count; i++)
+		count += state->issues[i] > since;
+	return count;
+}
