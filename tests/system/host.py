@@ -90,6 +90,21 @@ class Process(subprocess.Popen):
                 raise TimeoutError(f"{self.args}: nsenter has started nothing")
             time.sleep(0.005)
 
+    def kill_group(self):
+        """SIGKILL to the command and to what stayed in its process group. The command first:
+        without its nsenter it would become a child of the machine's init, and systemd-shutdown
+        waits 10 s for a process of its own namespace whose end nobody tells it."""
+        if self.poll() is None:
+            inner = self.inner_pid()
+            if inner is not None:
+                try:
+                    os.kill(inner, signal.SIGKILL)
+                    os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+                except ProcessLookupError:
+                    pass
+            os.killpg(self.pid, signal.SIGKILL)   # not reaped yet: the number is still ours
+            self.wait()
+
     def end(self, timeout=10):
         """SIGTERM, then SIGKILL to the whole group; returns the exit code."""
         if self.poll() is None:
@@ -97,19 +112,12 @@ class Process(subprocess.Popen):
             try:
                 self.wait(timeout)
             except subprocess.TimeoutExpired:
-                kill_group(self.pid)
+                self.kill_group()
         code = self.wait()
         for stream in (self.stdin, self.stdout, self.stderr):
             if stream:
                 stream.close()
         return code
-
-
-def kill_group(pid):
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 class Host:
@@ -180,7 +188,7 @@ class Host:
         """Run a command inside to its end. check: True: must exit 0; a number or a collection of
         numbers: must exit with (one of) these; False: whatever it exits with. A sanitizer's
         finding is an error always."""
-        process = subprocess.Popen(
+        process = Process(
             self._enter(argv, env), stdin=subprocess.PIPE if input is not None else
             subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True,
@@ -190,7 +198,7 @@ class Host:
         try:
             stdout, stderr = process.communicate(input, timeout)
         except subprocess.TimeoutExpired:
-            kill_group(process.pid)      # nsenter, the command, and what stayed in its group
+            process.kill_group()
             try:
                 stdout, stderr = process.communicate(timeout=5)
             except subprocess.TimeoutExpired as late:   # a daemon holds the pipes
@@ -199,8 +207,7 @@ class Host:
                 process.stderr.close()
             raise CommandError(argv, f"still running after {timeout} s", stdout, stderr) from None
         except BaseException:
-            kill_group(process.pid)
-            process.wait()
+            process.kill_group()
             raise
         code, report = process.returncode, stderr.decode(errors="replace")
         if not binary:
@@ -321,8 +328,7 @@ class Host:
             return
         driver, self._driver = self._driver, None
         for process in self._spawned:
-            if process.poll() is None:
-                kill_group(process.pid)
+            process.kill_group()
             process.end()
         self._spawned.clear()
         self.pid = None
@@ -330,7 +336,7 @@ class Host:
             driver.stdin.close()
             code = driver.wait(90)
         except subprocess.TimeoutExpired:
-            kill_group(driver.pid)
+            os.killpg(driver.pid, signal.SIGKILL)
             code = driver.wait()
         driver.stdout.close()
         if check and code != 0:
