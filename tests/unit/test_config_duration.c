@@ -22,11 +22,11 @@ static void test_durations_are_a_number_and_a_unit(void **state)
 {
 	(void)state;
 	assert_seconds("30d", INT64_C(30) * 86400);
-	assert_seconds("12h", 12 * 3600);
-	assert_seconds("15m", 15 * 60);
+	assert_seconds("12h", INT64_C(43200));
+	assert_seconds("15m", INT64_C(900));
 	assert_seconds("30s", 30);
 	assert_seconds("0s", 0);
-	assert_seconds("007m", 7 * 60);
+	assert_seconds("007m", INT64_C(420));
 }
 
 static void test_everything_else_is_refused(void **state)
@@ -68,8 +68,8 @@ static void test_durations_read_well(void **state)
 	assert_reads(725, "12 min 5 s");
 	assert_reads(3600, "1 h");
 	assert_reads(3600 + 59 * 60 + 59, "1 h 59 min");
-	assert_reads(86400 + 4 * 3600, "1 day 4 h");
-	assert_reads(29 * 86400 + 3600, "29 days");
+	assert_reads(INT64_C(100800), "1 day 4 h");
+	assert_reads(INT64_C(29) * 86400 + 3600, "29 days");
 	assert_reads(-3 * 3600, "-3 h");
 	assert_reads(INT64_MAX, "106751991167300 days");
 	assert_reads(INT64_MIN, "-106751991167300 days");

@@ -22,7 +22,7 @@ static void file_put(const char *name, const char *text)
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(directory + strlen(directory) - 6, "XXXXXX");
+	memset(directory + strlen(directory) - 6, 'X', 6); /* mkdtemp() wrote them */
 	assert_non_null(mkdtemp(directory));
 	directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(directory_fd >= 0);
@@ -156,7 +156,8 @@ static void test_a_file_over_the_limit_is_not_read_by_half(void **state)
 	(void)state;
 	CLEANUP(freep) char *text = memory_alloc(CONFIG_FILE_LIMIT + 2, 1);
 	memset(text, '\n', CONFIG_FILE_LIMIT + 1);
-	memcpy(text, "[certificate a.example]", 23);
+	static const char header[] = "[certificate a.example]\n";
+	memcpy(text, header, sizeof(header) - 1);
 	file_put("conf.d/1.ini", text);
 	CLEANUP(config_freep) struct config *config = load();
 	assert_problems_here(config, "@/conf.d/1.ini: cannot read @/conf.d/1.ini: larger than "

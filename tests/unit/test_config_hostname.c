@@ -122,7 +122,7 @@ static void test_labels_follow_the_rules_of_dns(void **state)
 
 	char label[64 + sizeof(".example")];
 	memset(label, 'a', 64);
-	strcpy(label + 64, ".example");
+	memcpy(label + 64, ".example", sizeof(".example"));
 	assert_becomes(label + 1, label + 1);
 	struct error error = {0};
 	char *ascii = NULL;
@@ -139,7 +139,8 @@ static void test_253_characters_are_the_most(void **state)
 	name[252] = 'b';
 	name[253] = '\0';
 	assert_becomes(name, name);
-	strcpy(name + 253, "b");
+	name[253] = 'b';
+	name[254] = '\0';
 	struct error error = {0};
 	char *ascii = NULL;
 	assert_true(hostname_normalise(name, &ascii, &error) < 0);

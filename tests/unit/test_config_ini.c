@@ -122,8 +122,7 @@ static void test_line_endings_bom_and_a_missing_last_newline(void **state)
 		"\xef\xbb\xbf[certificate a.example]\nhostnames = b.example",
 		"\n\n[certificate a.example] ; comment\n\nhostnames: b.example   \n",
 		"  [ certificate   a.example ]\n  hostnames=b.example\n",
-		"# \xff\xfe a comment may hold anything\n[certificate a.example]\n"
-		"hostnames = b.example",
+		"#\xff\xfe may stand here\n[certificate a.example]\nhostnames = b.example\n",
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		CLEANUP(config_freep) struct config *config = config_of(texts[i]);
