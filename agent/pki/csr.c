@@ -40,8 +40,10 @@ int csr_make(EVP_PKEY *key, const struct string_list *hostnames, struct buffer *
 	CLEANUP(X509_EXTENSION_freep) X509_EXTENSION *names = NULL;
 	/* RFC 5280, 4.2.1.6: critical when there is no subject. */
 	int result = san_make(hostnames, !named, &names, error);
-	if (result < 0)
-		return error_prefix(error, "cannot make the certificate signing request");
+	if (result < 0) {
+		error_prefix(error, "cannot make the certificate signing request");
+		return result;
+	}
 
 	ERR_clear_error();
 	CLEANUP(X509_REQ_freep) X509_REQ *request = X509_REQ_new();

@@ -87,9 +87,9 @@ static int key_encrypted(struct error *error)
 {
 	error_set(error, ERROR_CONFIGURATION, -EKEYREJECTED,
 		  "cannot read the private key: it is encrypted with a password");
-	return error_remedy(error,
-			    "write it without one: openssl pkey -in ENCRYPTED -out PLAIN, and keep "
+	error_remedy(error, "write it without one: openssl pkey -in ENCRYPTED -out PLAIN, and keep "
 			    "the file readable to its owner only");
+	return -EKEYREJECTED;
 }
 
 static bool key_block(const struct pem_block *block)
@@ -125,8 +125,10 @@ int key_read_pem(const char *pem, size_t length, EVP_PKEY **ret_key, struct erro
 		*ret_key = key;
 		return 0;
 	}
-	if (result < 0)
-		return error_prefix(error, "cannot read the private key");
+	if (result < 0) {
+		error_prefix(error, "cannot read the private key");
+		return result;
+	}
 	if (other[0])
 		return error_set(error, ERROR_LOCAL, -EBADMSG,
 				 "cannot read the private key: none in the PEM text, only \"%s\"",
@@ -200,7 +202,7 @@ const char *digest_sha256(const void *data, size_t length, char text[static SHA2
 		(void)ignored;
 		_exit(1);
 	}
-	for (unsigned int i = 0; i < size; i++) {
+	for (size_t i = 0; i < size; i++) {
 		text[2 * i] = digits[digest[i] >> 4];
 		text[2 * i + 1] = digits[digest[i] & 15];
 	}

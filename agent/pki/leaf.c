@@ -22,8 +22,10 @@ int leaf_read_pem(const char *pem, size_t length, X509 **ret_leaf, struct error 
 		return result;
 
 	result = pem_next_certificate(text, ret_leaf, error);
-	if (result < 0)
-		return error_prefix(error, "cannot read the certificate");
+	if (result < 0) {
+		error_prefix(error, "cannot read the certificate");
+		return result;
+	}
 	if (result == 0)
 		return error_set(error, ERROR_LOCAL, -EBADMSG,
 				 "cannot read the certificate: none in %zu bytes of text", length);
@@ -110,31 +112,39 @@ static int digest_read(X509 *leaf, char text[static SHA256_TEXT_SIZE], struct er
 	return 0;
 }
 
-int leaf_facts_read(X509 *leaf, struct leaf_facts *ret_facts, struct error *error)
+static int facts_fill(X509 *leaf, struct leaf_facts *facts, struct error *error)
 {
-	ERR_clear_error();
-	CLEANUP(leaf_facts_free) struct leaf_facts facts = {.key_type = KEY_TYPE_COUNT};
-	int result = serial_read(leaf, facts.serial, error);
+	int result = serial_read(leaf, facts->serial, error);
 	if (result == 0)
-		result =
-			time_read(X509_get0_notBefore(leaf), "notBefore", &facts.not_before, error);
+		result = time_read(X509_get0_notBefore(leaf), "notBefore", &facts->not_before,
+				   error);
 	if (result == 0)
-		result = time_read(X509_get0_notAfter(leaf), "notAfter", &facts.not_after, error);
+		result = time_read(X509_get0_notAfter(leaf), "notAfter", &facts->not_after, error);
 	if (result == 0)
-		result = digest_read(leaf, facts.sha256, error);
+		result = digest_read(leaf, facts->sha256, error);
 	if (result == 0)
-		result = spki_read(leaf, facts.spki_sha256, error);
+		result = spki_read(leaf, facts->spki_sha256, error);
 	if (result == 0)
-		result = san_read(leaf, &facts.hostnames, NULL, error);
-	if (result < 0)
-		return error_prefix(error, "cannot read the certificate");
+		result = san_read(leaf, &facts->hostnames, NULL, error);
+	string_list_sort(&facts->hostnames);
 
 	const EVP_PKEY *key = X509_get0_pubkey(leaf);
 	if (key)
-		key_type_of(key, &facts.key_type);
-	string_list_sort(&facts.hostnames);
+		key_type_of(key, &facts->key_type);
 	ERR_clear_error();
+	return result;
+}
+
+int leaf_facts_read(X509 *leaf, struct leaf_facts *ret_facts, struct error *error)
+{
+	struct leaf_facts facts = {.key_type = KEY_TYPE_COUNT};
+	ERR_clear_error();
+	int result = facts_fill(leaf, &facts, error);
+	if (result < 0) {
+		leaf_facts_free(&facts);
+		error_prefix(error, "cannot read the certificate");
+		return result;
+	}
 	*ret_facts = facts;
-	facts = (struct leaf_facts){0};
 	return 0;
 }

@@ -14,6 +14,7 @@ enum {
 	SLACK_VALIDITY = 2 * 24 * 3600, /* seconds around the validity that was asked for */
 	SLACK_START = 3600,		/* seconds that notBefore may be ahead of our clock */
 	NAMES_SHOWN = 350,		/* bytes of hostnames in one half of a message */
+	NAMES_BUFFER = 700,		/* room for those, the count and one more name */
 };
 
 DEFINE_CLEANUP(EVP_MD_CTX *, EVP_MD_CTX_free)
@@ -71,7 +72,7 @@ static void names_describe(struct buffer *text, const char *word, const struct s
 		const char *name = names->items[i];
 		if (string_list_has(without, name))
 			continue;
-		struct buffer part = BUFFER(2 * NAMES_SHOWN);
+		struct buffer part = BUFFER(NAMES_BUFFER);
 		buffer_add_format(&part, "%s%s", text->length ? ", " : word, name);
 		if (left_out || text->length + part.length > NAMES_SHOWN)
 			left_out++;
@@ -103,12 +104,13 @@ static int check_names(const X509 *leaf, const struct string_list *hostnames, st
 	if (result < 0)
 		return result;
 	string_list_copy(&got, &others);
+	string_list_sort(&got);
 	names_lower(&asked, hostnames);
 	if (string_list_same_set(&asked, &got))
 		return 0;
 
-	CLEANUP(buffer_free) struct buffer missing = BUFFER(2 * NAMES_SHOWN);
-	CLEANUP(buffer_free) struct buffer extra = BUFFER(2 * NAMES_SHOWN);
+	CLEANUP(buffer_free) struct buffer missing = BUFFER(NAMES_BUFFER);
+	CLEANUP(buffer_free) struct buffer extra = BUFFER(NAMES_BUFFER);
 	names_describe(&missing, "missing ", &asked, &got);
 	names_describe(&extra, "extra ", &got, &asked);
 	return error_set(error, ERROR_BUG, -EBADMSG,

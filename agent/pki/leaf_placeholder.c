@@ -50,8 +50,10 @@ int leaf_make_placeholder(EVP_PKEY *key, const struct string_list *hostnames, in
 {
 	CLEANUP(X509_EXTENSION_freep) X509_EXTENSION *names = NULL;
 	int result = san_make(hostnames, false, &names, error);
-	if (result < 0)
-		return error_prefix(error, "cannot make the placeholder certificate");
+	if (result < 0) {
+		error_prefix(error, "cannot make the placeholder certificate");
+		return result;
+	}
 
 	int64_t start = now - CLOCK_HOUR;
 	ERR_clear_error();

@@ -67,9 +67,10 @@ int pem_next(BIO *text, struct pem_block *block, struct error *error)
 	*block = next;
 	if (next.length > PEM_BLOCK_LIMIT) {
 		pem_block_free(block);
-		return error_set(error, ERROR_LOCAL, -EFBIG,
-				 "cannot read PEM text: a block of %zu bytes, at most %d are taken",
-				 next.length, PEM_BLOCK_LIMIT);
+		error_set(error, ERROR_LOCAL, -EFBIG,
+			  "cannot read PEM text: a block of %zu bytes, at most %d are taken",
+			  next.length, PEM_BLOCK_LIMIT);
+		return -EFBIG;
 	}
 	return 1;
 }

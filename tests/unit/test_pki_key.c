@@ -53,6 +53,7 @@ static void refuse_text(const char *text, size_t length, int code, const char *w
 	assert_null(key);
 	assert_int_equal(error.code, code);
 	assert_says(&error, words);
+	assert_int_equal(key_read_pem(text, length, &key, NULL), code);
 	assert_queue_empty();
 }
 
