@@ -81,19 +81,23 @@ int file_write_at(int directory, const char *where, const char *name, const void
 	return sync == FILE_SYNC ? directory_sync(directory, where, error) : 0;
 }
 
-static int read_descriptor(int fd, struct buffer *contents)
+static int read_descriptor(int fd, struct buffer *contents, mode_t *ret_mode)
 {
 	struct stat status;
 	if (fstat(fd, &status) < 0)
 		return -errno;
+	*ret_mode = status.st_mode;
 	if (!S_ISREG(status.st_mode))
 		return S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
 	if ((uint64_t)status.st_size > contents->limit)
 		return -EFBIG;
 
 	char chunk[16384];
+	size_t used = 0; /* most bytes of it, as wiping all of it costs more than a small file */
 	int result = 0;
-	for (;;) {
+	/* What has a size is read up to it: that there is no more needs no call. Files of procfs
+	 * say 0. */
+	while (status.st_size == 0 || contents->length < (size_t)status.st_size) {
 		ssize_t got = read(fd, chunk, sizeof(chunk));
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -101,12 +105,13 @@ static int read_descriptor(int fd, struct buffer *contents)
 			result = got < 0 ? -errno : 0;
 			break;
 		}
+		used = (size_t)got > used ? (size_t)got : used;
 		if (buffer_add(contents, chunk, (size_t)got) < 0) {
 			result = -EFBIG;
 			break;
 		}
 	}
-	explicit_bzero(chunk, sizeof(chunk));
+	explicit_bzero(chunk, used);
 	return result;
 }
 
@@ -122,13 +127,13 @@ static int read_error(int result, size_t limit, const char *path, struct error *
 }
 
 static int read_open(int directory, const char *name, int flags, const char *path,
-		     struct buffer *contents, struct error *error)
+		     struct buffer *contents, mode_t *ret_mode, struct error *error)
 {
 	buffer_wipe(contents);
 	/* O_NONBLOCK: a FIFO where a file should be must not hang us. */
 	CLEANUP(closep)
 	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
-	int result = fd < 0 ? -errno : read_descriptor(fd, contents);
+	int result = fd < 0 ? -errno : read_descriptor(fd, contents, ret_mode);
 	if (result < 0) {
 		buffer_wipe(contents);
 		return read_error(result, contents->limit, path, error);
@@ -140,13 +145,21 @@ int file_read_at(int directory, const char *where, const char *name, struct buff
 		 struct error *error)
 {
 	char path[4096];
+	mode_t mode;
 	snprintf(path, sizeof(path), "%s/%s", where, name);
-	return read_open(directory, name, O_NOFOLLOW, path, contents, error);
+	return read_open(directory, name, O_NOFOLLOW, path, contents, &mode, error);
+}
+
+int file_read_linked_at(int directory, const char *name, const char *path, struct buffer *contents,
+			mode_t *ret_mode, struct error *error)
+{
+	return read_open(directory, name, 0, path, contents, ret_mode, error);
 }
 
 int file_read(const char *path, struct buffer *contents, struct error *error)
 {
-	return read_open(AT_FDCWD, path, 0, path, contents, error);
+	mode_t mode;
+	return read_open(AT_FDCWD, path, 0, path, contents, &mode, error);
 }
 
 int directory_open_at(int directory, const char *where, const char *name, int *ret_fd,

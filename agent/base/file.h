@@ -51,6 +51,11 @@ int file_write_at(int directory, const char *where, const char *name, const void
 int file_read_at(int directory, const char *where, const char *name, struct buffer *contents,
 		 struct error *error);
 
+/* As above, following symbolic links, and telling the type and mode of what was read. `path` is
+ * for messages only. */
+int file_read_linked_at(int directory, const char *name, const char *path, struct buffer *contents,
+			mode_t *ret_mode, struct error *error);
+
 /* As above by path, following symbolic links (for files that the administrator names). */
 int file_read(const char *path, struct buffer *contents, struct error *error);
 

@@ -47,16 +47,31 @@ static int group_find(const char *name, char *space, size_t size, unsigned *ret_
 	return found ? 0 : result ? -result : -ENOENT;
 }
 
-static int id_find(const struct value *value, const char *kind,
+/* As the functions above, with space of the size that is needed. */
+static int id_look_up(const char *name, int (*find)(const char *, char *, size_t, unsigned *),
+		      unsigned *ret_id)
+{
+	int result = -ERANGE;
+	for (size_t size = 1024; result == -ERANGE && size <= ENTRY_LIMIT; size *= 4) {
+		CLEANUP(freep) char *space = memory_alloc(size, 1);
+		result = find(name, space, size, ret_id);
+	}
+	return result;
+}
+
+static int id_find(const struct value *value, struct account_cache *cache, const char *kind,
 		   int (*find)(const char *, char *, size_t, unsigned *), unsigned *ret_id)
 {
 	if (id_parse(value->text, ret_id))
 		return 0;
-	int result = -ERANGE;
-	for (size_t size = 1024; result == -ERANGE && size <= ENTRY_LIMIT; size *= 4) {
-		CLEANUP(freep) char *space = memory_alloc(size, 1);
-		result = find(value->text, space, size, ret_id);
-	}
+	CLEANUP(freep) char *known = string_format("%s %s", kind, value->text);
+	for (size_t i = 0; i < cache->names.count; i++)
+		if (strcmp(cache->names.items[i], known) == 0) {
+			*ret_id = cache->ids[i];
+			return 0;
+		}
+
+	int result = id_look_up(value->text, find, ret_id);
 	/* POSIX and getpwnam(3): these, too, are ways to say that there is none. */
 	if (result == -ENOENT || result == -ESRCH || result == -EBADF || result == -EPERM) {
 		value_refuse(value, "there is no such %s on this host", kind);
@@ -65,17 +80,21 @@ static int id_find(const struct value *value, const char *kind,
 	if (result < 0)
 		return value_refuse(value, "cannot look up the %s: %s", kind,
 				    strerrordesc_np(-result));
+	if (cache->names.count < ACCOUNT_CACHE_SIZE) {
+		cache->ids[cache->names.count] = *ret_id;
+		string_list_take(&cache->names, TAKE_PTR(known));
+	}
 	return 0;
 }
 
-int value_owner(const struct value *value, uid_t *ret_owner)
+int value_owner(const struct value *value, struct account_cache *cache, uid_t *ret_owner)
 {
-	return id_find(value, "user", user_find, ret_owner);
+	return id_find(value, cache, "user", user_find, ret_owner);
 }
 
-int value_group(const struct value *value, gid_t *ret_group)
+int value_group(const struct value *value, struct account_cache *cache, gid_t *ret_group)
 {
-	return id_find(value, "group", group_find, ret_group);
+	return id_find(value, cache, "group", group_find, ret_group);
 }
 
 int value_mode(const struct value *value, mode_t forbidden, const char *why, mode_t *ret_mode)

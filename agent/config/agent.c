@@ -1,6 +1,7 @@
 #include "config/agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,19 +75,22 @@ static const struct section_key keys[] = {
 int agent_path(const char *path, char **ret_path, struct error *error)
 {
 	if (path[0] == '/') {
-		*ret_path = string_copy(path);
+		*ret_path = string_copy_n(path, strlen(path));
 		return 0;
 	}
 	char directory[PATH_MAX];
-	if (!getcwd(directory, sizeof(directory)))
-		return error_errno(error, -errno, "cannot tell the working directory");
+	if (!getcwd(directory, sizeof(directory))) {
+		int result = errno > 0 ? -errno : -EIO;
+		error_errno(error, result, "cannot tell the working directory");
+		return result;
+	}
 	*ret_path = string_format("%s/%s", strcmp(directory, "/") == 0 ? "" : directory, path);
 	return 0;
 }
 
-int agent_file_read(const char *path, struct buffer *text, struct error *error)
+int agent_file_read(const char *path, struct buffer *text, mode_t *ret_mode, struct error *error)
 {
-	int result = file_read(path, text, error);
+	int result = file_read_linked_at(AT_FDCWD, path, path, text, ret_mode, error);
 	if (result == -ENOENT || result == -ENOTDIR || result == -EISDIR || result == -EFBIG) {
 		if (error)
 			error->class = ERROR_CONFIGURATION;
@@ -208,7 +212,8 @@ int config_agent_load(const char *path, struct config_agent *ret_agent, struct e
 	if (result < 0)
 		return result;
 	CLEANUP(buffer_free) struct buffer text = BUFFER(CONFIG_FILE_LIMIT);
-	result = agent_file_read(absolute, &text, error);
+	mode_t mode;
+	result = agent_file_read(absolute, &text, &mode, error);
 	if (result < 0)
 		return result;
 

@@ -18,7 +18,7 @@ int agent_read(const char *path, const struct ini_sections *sections, struct pro
 int agent_path(const char *path, char **ret_path, struct error *error);
 
 /* Reads the main file, with errors of class configuration where they are not this host's fault. */
-int agent_file_read(const char *path, struct buffer *text, struct error *error);
+int agent_file_read(const char *path, struct buffer *text, mode_t *ret_mode, struct error *error);
 
 /* The directory of the (absolute) main file; free() it. */
 char *agent_directory(const char *path);

@@ -7,11 +7,23 @@
 #include "config/ini.h"
 #include "config/value.h"
 
+enum {
+	ACCOUNT_CACHE_SIZE = 16
+};
+
+/* Users and groups that were looked up: the same few stand in a thousand sections, and each look
+ * reads a file of the system, or asks a directory server. */
+struct account_cache {
+	struct string_list names; /* "user www-data", "group ssl-cert" */
+	unsigned ids[ACCOUNT_CACHE_SIZE];
+};
+
 struct build {
 	struct config *config;
 	struct ini_sections sections;
 	struct ini_section **index; /* by kind, name, and then as they were read */
 	struct problem_list problems;
+	struct account_cache accounts;
 };
 
 /* NAME of a section: 1 to 40 of A-Za-z0-9._-, starting with neither a dot nor a dash. */
@@ -27,8 +39,8 @@ struct ini_section *sections_find(const struct build *build, const char *kind, c
  * names the directory, 0 for the default, which may be absent. */
 void drop_ins_read(struct build *build, unsigned conf_dir_line);
 
-/* The warning about a file or directory that anyone may change. */
-void file_check_writable(struct build *build, const char *path);
+/* The warning about a file or directory of this mode, which anyone may change. */
+void mode_check(struct build *build, const char *path, mode_t mode);
 
 /* Each reads one section that is not refused into the configuration, or refuses it. */
 int api_read(struct build *build, struct ini_section *section);
@@ -56,8 +68,8 @@ const struct config_target *target_choose(struct build *build, const char *name,
 /* Setters that several kinds of sections use. */
 int value_url_endpoint(const struct value *value, char **ret_url);
 int value_url_proxy(const struct value *value, char **ret_url);
-int value_owner(const struct value *value, uid_t *ret_owner);
-int value_group(const struct value *value, gid_t *ret_group);
+int value_owner(const struct value *value, struct account_cache *cache, uid_t *ret_owner);
+int value_group(const struct value *value, struct account_cache *cache, gid_t *ret_group);
 
 /* `forbidden`: bits that must not be set, and `why` not. */
 int value_mode(const struct value *value, mode_t forbidden, const char *why, mode_t *ret_mode);

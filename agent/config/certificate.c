@@ -10,6 +10,7 @@
 /* A section while it is read; lists wait until every key was seen. */
 struct certificate_section {
 	struct config_certificate *certificate;
+	struct build *build;
 	struct value_items hostnames;
 	struct value_items targets;
 	char *api;
@@ -100,13 +101,13 @@ static int set_renew_before(const struct value *value, void *object)
 static int set_owner(const struct value *value, void *object)
 {
 	struct certificate_section *section = object;
-	return value_owner(value, &section->certificate->access.owner);
+	return value_owner(value, &section->build->accounts, &section->certificate->access.owner);
 }
 
 static int set_group(const struct value *value, void *object)
 {
 	struct certificate_section *section = object;
-	return value_group(value, &section->certificate->access.group);
+	return value_group(value, &section->build->accounts, &section->certificate->access.group);
 }
 
 static int set_mode(const struct value *value, void *object)
@@ -339,7 +340,7 @@ int certificate_read(struct build *build, struct ini_section *section)
 {
 	CLEANUP(config_certificate_freep)
 	struct config_certificate *certificate = certificate_new(section);
-	struct certificate_section reading = {.certificate = certificate};
+	struct certificate_section reading = {.certificate = certificate, .build = build};
 	int result = section_apply(section, keys, ARRAY_SIZE(keys), &reading, &build->problems);
 	if (result == 0)
 		result = certificate_complete(build, section, &reading);

@@ -7,6 +7,8 @@
 
 #include "config/build.h"
 
+DEFINE_CLEANUP(DIR *, closedir)
+
 /* Editors, package managers and other tools that are not done yet leave such names. */
 static bool is_leftover(const char *name)
 {
@@ -19,11 +21,9 @@ static bool is_leftover(const char *name)
 	return false;
 }
 
-void file_check_writable(struct build *build, const char *path)
+void mode_check(struct build *build, const char *path, mode_t mode)
 {
-	struct stat status;
-	/* What cannot be looked at cannot be read either, and that is said elsewhere. */
-	if (stat(path, &status) < 0 || !(status.st_mode & S_IWOTH))
+	if (!(mode & S_IWOTH))
 		return;
 	problem_warning(&build->problems, (struct config_place){path, 0},
 			"anyone on this host may change it");
@@ -37,11 +37,9 @@ static bool looks_forgotten(const struct dirent *entry)
 	       !string_starts(entry->d_name, "README");
 }
 
-static int directory_list(struct build *build, const char *directory, struct string_list *names)
+static int directory_list(struct build *build, DIR *stream, const char *directory,
+			  struct string_list *names)
 {
-	DIR *stream = opendir(directory);
-	if (!stream)
-		return -errno;
 	int result = 0;
 	for (;;) {
 		errno = 0;
@@ -59,7 +57,6 @@ static int directory_list(struct build *build, const char *directory, struct str
 			problem_remedy(&build->problems, "rename it, or move it elsewhere");
 		}
 	}
-	closedir(stream);
 	string_list_sort(names);
 	return result;
 }
@@ -82,10 +79,12 @@ static void directory_fail(struct build *build, int result, unsigned conf_dir_li
 			       "the user that the agent runs as must be able to read it");
 }
 
-static void drop_in_read(struct build *build, const char *path, struct buffer *text)
+static void drop_in_read(struct build *build, int directory, const char *name, const char *path,
+			 struct buffer *text)
 {
 	struct error error = {0};
-	if (file_read(path, text, &error) < 0) {
+	mode_t mode = 0;
+	if (file_read_linked_at(directory, name, path, text, &mode, &error) < 0) {
 		build->config->incomplete = true;
 		if (error.code == -EACCES)
 			error_remedy(&error,
@@ -93,33 +92,44 @@ static void drop_in_read(struct build *build, const char *path, struct buffer *t
 		problem_from_error(&build->problems, (struct config_place){path, 0}, &error);
 		return;
 	}
-	file_check_writable(build, path);
+	mode_check(build, path, mode);
 	ini_sections_read(&build->sections, path, buffer_text(text), text->length,
 			  &build->problems);
 }
 
-void drop_ins_read(struct build *build, unsigned conf_dir_line)
+static void files_read(struct build *build, int directory, const struct string_list *names)
 {
 	struct config *config = build->config;
-	const char *directory = config->agent.conf_dir;
-	CLEANUP(string_list_free) struct string_list names = {0};
-	int result = directory_list(build, directory, &names);
-	if (result < 0)
-		directory_fail(build, result, conf_dir_line);
-	else
-		file_check_writable(build, directory);
-
 	CLEANUP(buffer_free) struct buffer text = BUFFER(CONFIG_FILE_LIMIT);
-	for (size_t i = 0; i < names.count && i < CONFIG_FILES_LIMIT; i++) {
-		char *path = string_format("%s/%s", directory, names.items[i]);
+	for (size_t i = 0; i < names->count && i < CONFIG_FILES_LIMIT; i++) {
+		char *path = string_format("%s/%s", config->agent.conf_dir, names->items[i]);
 		string_list_take(&config->files, path);
-		drop_in_read(build, path, &text);
+		drop_in_read(build, directory, names->items[i], path, &text);
 	}
-	if (names.count > CONFIG_FILES_LIMIT) {
+	if (names->count > CONFIG_FILES_LIMIT) {
 		config->incomplete = true;
-		problem_error(&build->problems, (struct config_place){directory, 0},
+		problem_error(&build->problems, (struct config_place){config->agent.conf_dir, 0},
 			      "more than %d files: %s and those after it are not read",
-			      CONFIG_FILES_LIMIT, names.items[CONFIG_FILES_LIMIT]);
+			      CONFIG_FILES_LIMIT, names->items[CONFIG_FILES_LIMIT]);
 		problem_remedy(&build->problems, "put several certificates into one file");
 	}
+}
+
+void drop_ins_read(struct build *build, unsigned conf_dir_line)
+{
+	const char *directory = build->config->agent.conf_dir;
+	CLEANUP(closedirp) DIR *stream = opendir(directory);
+	if (!stream) {
+		directory_fail(build, -errno, conf_dir_line);
+		return;
+	}
+	struct stat status;
+	if (fstat(dirfd(stream), &status) == 0)
+		mode_check(build, directory, status.st_mode);
+
+	CLEANUP(string_list_free) struct string_list names = {0};
+	int result = directory_list(build, stream, directory, &names);
+	if (result < 0)
+		directory_fail(build, result, conf_dir_line);
+	files_read(build, dirfd(stream), &names);
 }

@@ -83,11 +83,13 @@ static void build_free(struct build *build)
 	ini_sections_free(&build->sections);
 	problem_list_free(&build->problems);
 	free(build->index);
+	string_list_free(&build->accounts.names);
 	if (build->config)
 		config_free(build->config);
 }
 
-static int load(const char *path, const char *text, size_t length, bool with_drop_ins,
+/* `mode` of the main file, and 0 to read no drop-ins. */
+static int load(const char *path, const char *text, size_t length, mode_t mode,
 		struct config **ret_config, struct error *error)
 {
 	CLEANUP(build_free) struct build build = {.config = config_new(path)};
@@ -98,8 +100,8 @@ static int load(const char *path, const char *text, size_t length, bool with_dro
 				&conf_dir_line, error);
 	if (result < 0)
 		return result;
-	if (with_drop_ins) {
-		file_check_writable(&build, config->path);
+	if (mode != 0) {
+		mode_check(&build, config->path, mode);
 		drop_ins_read(&build, conf_dir_line);
 	}
 	model_build(&build);
@@ -117,16 +119,17 @@ int config_load(const char *path, struct config **ret_config, struct error *erro
 	if (result < 0)
 		return result;
 	CLEANUP(buffer_free) struct buffer text = BUFFER(CONFIG_FILE_LIMIT);
-	result = agent_file_read(absolute, &text, error);
+	mode_t mode = 0;
+	result = agent_file_read(absolute, &text, &mode, error);
 	if (result < 0)
 		return result;
-	return load(absolute, buffer_text(&text), text.length, true, ret_config, error);
+	return load(absolute, buffer_text(&text), text.length, mode, ret_config, error);
 }
 
 int config_load_text(const char *path, const char *text, size_t length, struct config **ret_config,
 		     struct error *error)
 {
-	return load(path, text, length, false, ret_config, error);
+	return load(path, text, length, 0, ret_config, error);
 }
 
 void config_free(struct config *config)

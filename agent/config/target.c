@@ -19,7 +19,7 @@ enum {
 /* A section while it is read. */
 struct target_section {
 	struct config_target *target;
-	const struct build *build;
+	struct build *build;
 	int type; /* enum target_type, -1: not built, TYPE_MISSING */
 };
 
@@ -182,13 +182,13 @@ static int set_start_stopped(const struct value *value, void *object)
 static int set_owner(const struct value *value, void *object)
 {
 	struct target_section *section = object;
-	return value_owner(value, &section->target->access.owner);
+	return value_owner(value, &section->build->accounts, &section->target->access.owner);
 }
 
 static int set_group(const struct value *value, void *object)
 {
 	struct target_section *section = object;
-	return value_group(value, &section->target->access.group);
+	return value_group(value, &section->build->accounts, &section->target->access.group);
 }
 
 static int set_mode(const struct value *value, void *object)
