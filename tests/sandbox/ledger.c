@@ -60,7 +60,7 @@ static void keep(struct ledger *ledger, struct issued *issued)
 	if (2 * ledger->count > ledger->slots) {
 		free(ledger->table);
 		ledger->slots = ledger->slots ? 2 * ledger->slots : 128;
-		ledger->table = memory_alloc(ledger->slots, sizeof(struct issued *));
+		ledger->table = memory_alloc(ledger->slots, sizeof(void *));
 		for (size_t i = 0; i < ledger->count; i++)
 			*slot_of(ledger, ledger->all[i]->id) = ledger->all[i];
 	} else {
