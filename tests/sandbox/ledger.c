@@ -53,7 +53,7 @@ static void keep(struct ledger *ledger, struct issued *issued)
 {
 	if (ledger->count == ledger->allocated) {
 		ledger->allocated = ledger->allocated ? 2 * ledger->allocated : 64;
-		ledger->all = memory_resize(ledger->all, ledger->allocated, sizeof(*ledger->all));
+		ledger->all = memory_resize(ledger->all, ledger->allocated, sizeof(void *));
 	}
 	ledger->all[ledger->count++] = issued;
 

@@ -149,20 +149,25 @@ static int socket_open(const struct sockaddr_storage *address, int *ret_fd, stru
 static int address_format(int fd, bool plain, char address[static SERVER_ADDRESS_SIZE],
 			  struct error *error)
 {
-	struct sockaddr_storage bound = {0};
+	union {
+		struct sockaddr any;
+		struct sockaddr_in four;
+		struct sockaddr_in6 six;
+	} bound = {.six = {0}};
 	socklen_t length = sizeof(bound);
 	char host[INET6_ADDRSTRLEN] = "";
-	if (getsockname(fd, (struct sockaddr *)&bound, &length) < 0)
+	if (getsockname(fd, &bound.any, &length) < 0)
 		return error_errno(error, -errno, "cannot find the port");
-	bool six = bound.ss_family == AF_INET6;
-	const struct sockaddr_in *four = (const struct sockaddr_in *)&bound;
-	const struct sockaddr_in6 *long_one = (const struct sockaddr_in6 *)&bound;
-	if (six)
-		inet_ntop(AF_INET6, &long_one->sin6_addr, host, sizeof(host));
-	else
-		inet_ntop(AF_INET, &four->sin_addr, host, sizeof(host));
-	snprintf(address, SERVER_ADDRESS_SIZE, six ? "%s://[%s]:%u" : "%s://%s:%u",
-		 plain ? "http" : "https", host, ntohs(six ? long_one->sin6_port : four->sin_port));
+	const char *scheme = plain ? "http" : "https";
+	if (bound.any.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &bound.six.sin6_addr, host, sizeof(host));
+		snprintf(address, SERVER_ADDRESS_SIZE, "%s://[%s]:%u", scheme, host,
+			 ntohs(bound.six.sin6_port));
+	} else {
+		inet_ntop(AF_INET, &bound.four.sin_addr, host, sizeof(host));
+		snprintf(address, SERVER_ADDRESS_SIZE, "%s://%s:%u", scheme, host,
+			 ntohs(bound.four.sin_port));
+	}
 	return 0;
 }
 
