@@ -212,6 +212,14 @@ def test_rate_limit_ends_in_429_until_the_window_is_over(start):
     assert sandbox.get("/zones").status == 200
 
 
+def test_rate_limit_blocks_for_a_whole_window_from_when_it_was_passed(start):
+    sandbox = start("--rate-limit", "2/4")
+    sandbox.get("/zones")
+    time.sleep(2)
+    sandbox.get("/zones")
+    assert sandbox.get("/zones").headers["Retry-After"] == "4"
+
+
 def test_default_limit_is_cloudflares(start):
     assert start().get("/zones").headers["Ratelimit-Policy"] == '"default";q=1200;w=300'
 
