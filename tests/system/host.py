@@ -188,6 +188,7 @@ class Host:
         """Run a command inside to its end. check: True: must exit 0; a number or a collection of
         numbers: must exit with (one of) these; False: whatever it exits with. A sanitizer's
         finding is an error always."""
+        __tracebackhide__ = True      # the caller's line is what a failing test should show
         process = Process(
             self._enter(argv, env), stdin=subprocess.PIPE if input is not None else
             subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -310,6 +311,7 @@ class Host:
     @staticmethod
     def wait(predicate, timeout=20, message=None, interval=0.02):
         """Poll until the predicate is true and return what it returned."""
+        __tracebackhide__ = True
         deadline = time.monotonic() + timeout
         while True:
             value = predicate()

@@ -53,7 +53,8 @@ def connect(pid, address, port, timeout=10):
 class Leaf:
     """What a server proved to hold."""
 
-    serial: str              # hexadecimal, upper case, as openssl prints it
+    serial: str              # decimal, as the agent and Cloudflare write it
+    serial_hex: str          # upper case, as openssl prints it
     subject: str
     issuer: str
     sans: tuple
@@ -73,7 +74,8 @@ def leaf_from_der(der):
     except x509.ExtensionNotFound:
         sans = ()
     return Leaf(
-        serial=f"{certificate.serial_number:X}",
+        serial=str(certificate.serial_number),
+        serial_hex=f"{certificate.serial_number:X}",
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
         sans=sans,
