@@ -46,7 +46,7 @@ static int duplicates_refuse(const char *file, const struct value_items *items,
 			     const struct config_certificate *certificate,
 			     struct problem_list *problems)
 {
-	struct numbered sorted[CONFIG_HOSTNAME_LIMIT];
+	struct numbered sorted[CONFIG_HOSTNAME_LIMIT] = {0};
 	size_t count = certificate->hostnames.count;
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = (struct numbered){certificate->hostnames.items[i], i};

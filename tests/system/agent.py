@@ -55,7 +55,8 @@ class Agent:
         self.host.write(f"{CONFIG_DIRECTORY}/api-token", text + "\n", mode=0o600, owner=owner)
 
     def configure(self, agent=None, api=None, more=""):
-        """Writes agent.ini: [agent] and [api] for the sandbox; keys given override, None removes."""
+        """Writes agent.ini: [agent] and [api] for the sandbox; keys given override them, None
+        removes one."""
         keys = {}
         if self.sandbox:
             keys = {

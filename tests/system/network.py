@@ -95,7 +95,7 @@ def tls_context(ca=None):
 
 
 def handshake(host, hostname, port=443, address="127.0.0.1", ca=None, timeout=10):
-    """Shake hands with a server inside the host; a certificate that is wrong raises ssl.SSLError."""
+    """Shake hands with a server inside the host; a wrong certificate raises ssl.SSLError."""
     with host.connect(port, address, timeout) as plain:
         with tls_context(ca).wrap_socket(plain, server_hostname=hostname) as secure:
             return leaf_from_der(secure.getpeercert(binary_form=True))

@@ -108,8 +108,8 @@ def test_unit_runs_and_its_journal_is_read(module_host):
 
 
 def test_spawned_command_gets_signals(module_host):
-    process = module_host.spawn(["sh", "-c", "trap 'exit 5' TERM; echo up; while :; do sleep 0.02; done"],
-                                stdout=subprocess.PIPE)
+    script = "trap 'exit 5' TERM; echo up; while :; do sleep 0.02; done"
+    process = module_host.spawn(["sh", "-c", script], stdout=subprocess.PIPE)
     assert process.stdout.readline() == "up\n"
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 5
@@ -140,8 +140,8 @@ def test_sanitizers_finding_is_seen_in_a_command_and_in_a_strict_unit(host, tmp_
 
 def test_handshake_reaches_a_server_inside_only(module_host):
     module_host.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                     "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/srv/key", "-out", "/srv/cert",
-                     "-subj", "/CN=inside", "-addext", "subjectAltName=DNS:inside.example"])
+                     "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/srv/key", "-out",
+                     "/srv/cert", "-subj", "/CN=inside", "-addext", "subjectAltName=DNS:inside.example"])
     server = module_host.spawn(["openssl", "s_server", "-accept", "127.0.0.1:4433", "-quiet",
                                 "-key", "/srv/key", "-cert", "/srv/cert"])
     module_host.wait(lambda: module_host.listening(4433), message="openssl s_server listens")
