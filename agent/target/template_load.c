@@ -51,6 +51,7 @@ int template_load(const char *name, const struct string_list *directories, struc
 		int result = load_path(path, text, ret_path, error);
 		if (result != -ENOENT && result != -ENOTDIR)
 			return result;
+		error_clear(error);
 	}
 	CLEANUP(freep) char *looked = string_list_join(directories, " or ");
 	error_set(error, ERROR_CONFIGURATION, -ENOENT, "there is no template %s.mustache in %s",

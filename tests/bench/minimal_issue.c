@@ -56,7 +56,7 @@ static char *pem_of(EVP_PKEY *key, X509_REQ *request, const char *name)
 
 static X509_REQ *make_request(EVP_PKEY *key, const char *name)
 {
-	char names[600];
+	char names[700];
 	X509_REQ *request = X509_REQ_new();
 	STACK_OF(X509_EXTENSION) *extensions = sk_X509_EXTENSION_new_null();
 	snprintf(names, sizeof(names), "DNS:%s,DNS:*.%s", name, name);

@@ -8,7 +8,9 @@ import weakref
 import pytest
 
 import product
-from host import Host
+from agent import Agent
+from nginx import Nginx
+from sandbox import Sandbox
 
 LIVE_HOSTS = weakref.WeakSet()
 
@@ -45,8 +47,8 @@ def stop_checked(host):
     assert not reports, f"sanitizers reported in the host's journal:\n{reports}"
 
 
-def boot(tree, **options):
-    host = product.boot_host(tree, **options)
+def boot(tree, build, **options):
+    host = product.boot_host(tree, build, **options)
     LIVE_HOSTS.add(host)
     return host
 
@@ -66,28 +68,28 @@ def installed_root(build_directory):
 
 
 @pytest.fixture
-def host(installed_root):
+def host(installed_root, build_directory):
     """A freshly booted host with the product installed."""
-    host = boot(installed_root)
+    host = boot(installed_root, build_directory)
     yield host
     stop_checked(host)
 
 
 @pytest.fixture(scope="module")
-def module_host(installed_root):
+def module_host(installed_root, build_directory):
     """A host shared by the tests of one module: for tests that leave no traces."""
-    host = boot(installed_root)
+    host = boot(installed_root, build_directory)
     yield host
     stop_checked(host)
 
 
 @pytest.fixture
-def make_host(installed_root):
+def make_host(installed_root, build_directory):
     """Boots as many hosts as a test asks for; options are those of Host."""
     hosts = []
 
     def make(**options):
-        hosts.append(boot(installed_root, **options))
+        hosts.append(boot(installed_root, build_directory, **options))
         return hosts[-1]
 
     yield make
@@ -99,3 +101,30 @@ def make_host(installed_root):
             errors.append(error)
     if errors:
         raise errors[0]
+
+
+@pytest.fixture
+def sandbox(host, build_directory):
+    """origin-ca-sandbox, listening inside `host`."""
+    return Sandbox(host, product.sandbox_program(build_directory))
+
+
+@pytest.fixture
+def make_sandbox(build_directory):
+    """Starts sandboxes with options of the test's own: make_sandbox(host, "--fault", ...)."""
+    def make(host, *arguments, **options):
+        return Sandbox(host, product.sandbox_program(build_directory), *arguments, **options)
+
+    return make
+
+
+@pytest.fixture
+def nginx(host):
+    """nginx of `host`, not started, without Debian's default site."""
+    return Nginx(host)
+
+
+@pytest.fixture
+def agent(host, sandbox):
+    """The agent of `host`, configured for `sandbox`, with no certificates yet."""
+    return Agent(host, sandbox)

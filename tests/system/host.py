@@ -122,8 +122,8 @@ class Process(subprocess.Popen):
 
 class Host:
     """One booted host. `lower`: overlay layers; `add`: a tree laid over the root, as a package is
-    unpacked; `bind`: directories shared read-write (the checkout always is, read-only); `pre`: shell
-    code that runs before PID 1 with the new root in $root."""
+    unpacked; `bind`: directories shared read-write, `bind_ro`: read-only (the checkout always is);
+    `pre`: shell code that runs before PID 1 with the new root in $root."""
 
     def __init__(self, lower="/", add=None, bind=(), bind_ro=(), pre="", boot_timeout=60):
         self.pid = None
@@ -188,6 +188,7 @@ class Host:
         """Run a command inside to its end. check: True: must exit 0; a number or a collection of
         numbers: must exit with (one of) these; False: whatever it exits with. A sanitizer's
         finding is an error always."""
+        __tracebackhide__ = True      # the caller's line is what a failing test should show
         process = Process(
             self._enter(argv, env), stdin=subprocess.PIPE if input is not None else
             subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -288,7 +289,8 @@ class Host:
     def sanitizer_reports(self):
         """What sanitizers of services wrote to the journal; empty when all is well."""
         self.run(["journalctl", "--sync"], check=False)
-        script = f"journalctl --no-pager --quiet -o short | grep -E -A 40 '{SANITIZER_GREP}' || true"
+        journal = "journalctl --no-pager --quiet -o short"
+        script = f"{journal} | grep -E -A 40 '{SANITIZER_GREP}' || true"
         return subprocess.run(self._enter(["sh", "-c", script], None), capture_output=True,
                               text=True, timeout=60, check=True).stdout
 
@@ -310,6 +312,7 @@ class Host:
     @staticmethod
     def wait(predicate, timeout=20, message=None, interval=0.02):
         """Poll until the predicate is true and return what it returned."""
+        __tracebackhide__ = True
         deadline = time.monotonic() + timeout
         while True:
             value = predicate()

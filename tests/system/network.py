@@ -53,7 +53,8 @@ def connect(pid, address, port, timeout=10):
 class Leaf:
     """What a server proved to hold."""
 
-    serial: str              # hexadecimal, upper case, as openssl prints it
+    serial: str              # decimal, as the agent and Cloudflare write it
+    serial_hex: str          # upper case, as openssl prints it
     subject: str
     issuer: str
     sans: tuple
@@ -73,7 +74,8 @@ def leaf_from_der(der):
     except x509.ExtensionNotFound:
         sans = ()
     return Leaf(
-        serial=f"{certificate.serial_number:X}",
+        serial=str(certificate.serial_number),
+        serial_hex=f"{certificate.serial_number:X}",
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
         sans=sans,
@@ -93,7 +95,7 @@ def tls_context(ca=None):
 
 
 def handshake(host, hostname, port=443, address="127.0.0.1", ca=None, timeout=10):
-    """Shake hands with a server inside the host; a certificate that is wrong raises ssl.SSLError."""
+    """Shake hands with a server inside the host; a wrong certificate raises ssl.SSLError."""
     with host.connect(port, address, timeout) as plain:
         with tls_context(ca).wrap_socket(plain, server_hostname=hostname) as secure:
             return leaf_from_der(secure.getpeercert(binary_form=True))

@@ -58,26 +58,35 @@ def install(build, root):
             directory.chmod(0o755)
     if cache_entry(build, "ORIGIN_CA_SANITIZE"):
         for unit in root.glob("usr/lib/systemd/system/origin-ca-*.service"):
-            fit_for_sanitizers(root, unit)
+            lines = fit_for_sanitizers(unit.read_text())
+            if lines:
+                drop_in = root / "etc/systemd/system" / f"{unit.name}.d/90-sanitizers.conf"
+                drop_in.parent.mkdir(parents=True, exist_ok=True)
+                drop_in.write_text("\n".join(["[Service]", *lines, ""]))
 
 
-def fit_for_sanitizers(root, unit):
-    """LeakSanitizer stops its own threads with ptrace(2) at exit. A unit whose filter of system
-    calls is an allow list (its first line has no "~") gets that one call; where a deny list would
-    take it away, too."""
-    text = unit.read_text()
+def fit_for_sanitizers(unit):
+    """Lines for the [Service] section of a unit (its text) whose program has sanitizers.
+
+    LeakSanitizer stops the threads of its process with ptrace(2) at exit; where the filter of
+    system calls forbids that the program hangs. One entry that allows it adds to an allow list and
+    takes away from a deny list. Shadow memory is terabytes of address space, never touched."""
     lines = []
-    if re.search(r"^SystemCallFilter=", text, re.M):
+    if re.search(r"^SystemCallFilter=", unit, re.M):
         lines.append("SystemCallFilter=ptrace")
-    # shadow memory is reserved as terabytes of address space that are never touched
-    if re.search(r"^LimitAS=", text, re.M):
+    if re.search(r"^LimitAS=", unit, re.M):
         lines.append("LimitAS=infinity")
-    if lines:
-        drop_in = root / "etc/systemd/system" / f"{unit.name}.d/90-sanitizers.conf"
-        drop_in.parent.mkdir(parents=True, exist_ok=True)
-        drop_in.write_text("\n".join(["[Service]", *lines, ""]))
+    return lines
 
 
-def boot_host(tree, **options):
+def sandbox_program(build):
+    """Where origin-ca-sandbox is; the build directory is visible inside, too."""
+    return build / "tests/sandbox/origin-ca-sandbox"
+
+
+def boot_host(tree, build=None, **options):
     pre = options.pop("pre", "")
-    return Host(add=tree, pre=POSTINST + pre, **options)
+    shared = [*options.pop("bind_ro", ())]
+    if build and REPOSITORY not in build.resolve().parents:
+        shared.append(build.resolve())
+    return Host(add=tree, bind_ro=shared, pre=POSTINST + pre, **options)

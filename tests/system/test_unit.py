@@ -1,4 +1,4 @@
-"""agent/target/unit.h on a real systemd: jobs are waited for, states are believed only afterwards."""
+"""agent/target/unit.h on a real systemd: jobs are waited for, states are believed only after."""
 
 import json
 import time
@@ -193,7 +193,7 @@ def test_user_without_a_polkit_rule_is_an_authorization_error(nginx, driver):
 
 def test_failed_reload_quotes_the_units_own_words(module_host, driver):
     start(module_host, "bad-reload.service",
-          SLEEP + "ExecReload=/bin/sh -c 'echo all is quiet; echo cannot open /srv/x >&2; exit 4'\n")
+          SLEEP + "ExecReload=/bin/sh -c 'echo quiet; echo cannot open /srv/x >&2; exit 4'\n")
     error = driver.job("reload", "bad-reload.service")
     assert (error["errno"], error["class"]) == ("EIO", "deploy")
     assert error["message"].startswith("bad-reload.service: reload failed: cannot open /srv/x")
@@ -223,7 +223,8 @@ def test_broken_nginx_vhost_is_named_with_file_and_line(nginx, driver):
 
 
 def test_alias_of_a_unit_finds_the_units_own_words(module_host, driver):
-    start(module_host, "real.service", SLEEP + "ExecReload=/bin/sh -c 'echo fatal: no >&2; exit 1'\n"
+    start(module_host, "real.service", SLEEP +
+          "ExecReload=/bin/sh -c 'echo fatal: no >&2; exit 1'\n"
           "[Install]\nAlias=nick.service\n")
     module_host.run(["systemctl", "enable", "real.service"])
     message = driver.job("reload", "nick.service")["message"]
