@@ -163,7 +163,7 @@ static int fullchain_check(int directory, const char *path, const struct buffer 
 			   struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer chain = BUFFER(FILE_LIMIT);
-	CLEANUP(buffer_free) struct buffer fullchain = BUFFER(2 * FILE_LIMIT);
+	CLEANUP(buffer_free) struct buffer fullchain = BUFFER((size_t)2 * FILE_LIMIT);
 	int result = part_read(directory, path, PART_CHAIN, &chain, error);
 	if (result == 0)
 		result = part_read(directory, path, PART_FULLCHAIN, &fullchain, error);

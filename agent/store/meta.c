@@ -40,9 +40,10 @@ void facts_read_json(const cJSON *object, struct leaf_facts *ret_facts)
 		facts.key_type = KEY_TYPE_COUNT;
 
 	const cJSON *item;
-	cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(object, "hostnames"))
+	cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(object, "hostnames")) {
 		if (cJSON_IsString(item) && facts.hostnames.count < META_HOSTNAMES_LIMIT)
 			string_list_add(&facts.hostnames, item->valuestring);
+	}
 	*ret_facts = facts;
 }
 

@@ -148,8 +148,9 @@ static void read_state(const cJSON *object, struct state *state)
 	state->renew_at = read_time(object, "renew_at");
 	read_attempt(object, "issue", &state->issue);
 	const cJSON *item;
-	cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(object, "targets"))
+	cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(object, "targets")) {
 		read_target(item, state);
+	}
 	read_issues(cJSON_GetObjectItemCaseSensitive(object, "issues"), state);
 	read_history(cJSON_GetObjectItemCaseSensitive(object, "history"), state);
 }

@@ -42,6 +42,8 @@ static void fault_arm(enum fault fault, int at, int code)
 	calls = 0;
 }
 
+/* The C library's headers give the parameters reserved names.
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 int openat(int directory, const char *name, int flags, ...)
 {
 	va_list arguments;
@@ -95,6 +97,8 @@ int renameat2(int from, const char *name, int to, const char *new_name, unsigned
 {
 	return fault_now() ? -1 : (int)syscall(SYS_renameat2, from, name, to, new_name, flags);
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 /* Shared with a child that dies: what it was promised. */
 struct promise {

@@ -155,9 +155,8 @@ static void test_absent_foreign_and_broken_files_are_rebuilt(void **state)
 	memset(deep, '[', 100000);
 	fixture_put(fixture, "state.json", deep);
 	loaded = load(fixture, true);
-	CLEANUP(freep) char *large = memory_alloc(STATE_FILE_LIMIT + 100, 1);
-	memset(large, ' ', STATE_FILE_LIMIT + 99);
-	memcpy(large, "{\"version\":1}", 13);
+	CLEANUP(freep)
+	char *large = string_format("{\"version\":1}%*s", STATE_FILE_LIMIT, "");
 	fixture_put(fixture, "state.json", large);
 	loaded = load(fixture, true);
 
@@ -169,22 +168,16 @@ static void test_absent_foreign_and_broken_files_are_rebuilt(void **state)
 static void test_members_of_wrong_types_are_as_if_absent(void **state)
 {
 	struct fixture *fixture = *state;
+	static const char names[] =
+		"[{\"name\":1},{\"name\":\"\"},{\"name\":\"n\"},{\"name\":\"n\"}]";
+	static const char huge[] = "{\"count\":1e300,\"class\":7,\"message\":[],\"hostnames\":7,"
+				   "\"serial\":\"../../x\"}";
+	static const char negative[] = "{\"count\":-1,\"hostnames\":[1,null,\"a\"],"
+				       "\"sha256\":\"ABC\",\"not_after\":\"x\"}";
 	static const char *const values[] = {
-		"null",
-		"true",
-		"-1",
-		"1e300",
-		"-1e300",
-		"1.5e9",
-		"\"text\"",
-		"[]",
-		"{}",
-		"[null,1,\"x\",[],{},-5,1e300]",
-		"[{\"name\":1},{\"name\":\"\"},{\"name\":\"n\"},{\"name\":\"n\"}]",
-		"{\"count\":1e300,\"class\":7,\"message\":[],\"hostnames\":7,\"serial\":\"../../"
-		"x\"}",
-		"{\"count\":-1,\"hostnames\":[1,null,\"a\"],\"sha256\":\"ABC\",\"not_after\":"
-		"\"x\"}",
+		"null",	 "true",     "-1",     "1e300", "-1e300",
+		"1.5e9", "\"text\"", "[]",     "{}",	"[null,1,\"x\",[],{},-5,1e300]",
+		names,	 huge,	     negative,
 	};
 	static const char *const members[] = {
 		"active", "newest",   "fingerprint", "checked_at", "validity_days", "id",
