@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 #include "cloudflare/codes.h"
@@ -36,7 +35,8 @@ static int code_read(const cJSON *item)
 {
 	if (cJSON_IsNumber(item)) {
 		double value = item->valuedouble;
-		return value >= 1 && value < 1e9 && trunc(value) == value ? (int)value : 0;
+		bool whole = value >= 1 && value < 1e9 && (double)(int)value == value;
+		return whole ? (int)value : 0;
 	}
 	const char *digits = cJSON_GetStringValue(item);
 	size_t length = digits ? strlen(digits) : 0;
@@ -68,8 +68,9 @@ static void findings_collect(struct findings *findings, const cJSON *item, int d
 		return;
 	if (cJSON_IsArray(item)) {
 		const cJSON *member;
-		cJSON_ArrayForEach (member, item)
+		cJSON_ArrayForEach (member, item) {
 			findings_collect(findings, member, depth + 1);
+		}
 	} else if (cJSON_IsString(item)) {
 		findings_add(findings, 0, item->valuestring);
 	} else if (cJSON_IsObject(item)) {
@@ -197,7 +198,7 @@ static int not_an_envelope(const struct envelope_answer *answer, const char *wha
 static int envelope_error(const struct envelope_answer *answer, const cJSON *envelope,
 			  int *ret_code, struct error *error)
 {
-	struct findings findings = {.words = BUFFER(CODES_LIMIT * (WORDS_LIMIT + 32)),
+	struct findings findings = {.words = BUFFER((size_t)CODES_LIMIT * (WORDS_LIMIT + 32)),
 				    .secret = answer->secret};
 	findings_collect(&findings, cJSON_GetObjectItemCaseSensitive(envelope, "errors"), 0);
 

@@ -36,11 +36,11 @@ static bool zone_read(const cJSON *object, struct zone *ret_zone)
 
 	if (!is_id(id) || !name || strlen(name) >= sizeof(zone.name))
 		return false;
-	strcpy(zone.id, id);
-	strcpy(zone.name, name);
+	snprintf(zone.id, sizeof(zone.id), "%s", id);
+	snprintf(zone.name, sizeof(zone.name), "%s", name);
 	snprintf(zone.status, sizeof(zone.status), "%.31s", status ? status : "");
 	if (is_id(account))
-		strcpy(zone.account_id, account);
+		snprintf(zone.account_id, sizeof(zone.account_id), "%s", account);
 	zone.paused = json_true(object, "paused");
 	*ret_zone = zone;
 	return true;

@@ -50,8 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const cJSON *object = cJSON_GetObjectItemCaseSensitive(envelope, "result");
 		const cJSON *entry;
 		certificate_take(object);
-		cJSON_ArrayForEach (entry, object)
+		cJSON_ArrayForEach (entry, object) {
 			certificate_take(entry);
+		}
 		cJSON_Delete(envelope);
 		return 0;
 	}

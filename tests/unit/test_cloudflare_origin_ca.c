@@ -11,6 +11,7 @@
 	"{\"id\":\"" id "\",\"certificate\":\"" PEM "\",\"hostnames\":[\"*.Example.com\","         \
 	"\"example.com\"],\"expires_on\":\"2025-04-01 10:11:00 +0000 UTC\",\"request_type\":"      \
 	"\"origin-rsa\",\"requested_validity\":90}"
+#define WITH_ID(id)    "{\"id\":\"" id "\"}"
 #define RESULT(object) "{\"success\":true,\"errors\":[],\"messages\":[],\"result\":" object "}"
 
 static void certificate_parse(const char *text, int result, struct origin_certificate *certificate)
@@ -57,8 +58,8 @@ static void test_odd_certificate_objects_are_no_danger(void **state)
 		"{\"id\":\"../zones\"}",
 		"{\"id\":\"12 \"}",
 		"{\"id\":\"0x\"}",
-		"{\"id\":\"1" ID49 "\"}",
-		"{\"id\":\"0x1" ID49 "\"}",
+		WITH_ID("1" ID49),
+		WITH_ID("0x1" ID49),
 		"{\"id\":null,\"certificate\":\"\"}",
 	};
 	struct origin_certificate certificate;

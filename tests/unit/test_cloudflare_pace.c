@@ -93,7 +93,7 @@ static void test_wait_that_does_not_fit_fails_at_once_for_all_calls(void **state
 		 300},
 		{{SCRIPT_ANSWER, 429, "Retry-After: 99999999999999999999\r\n", "<html>", 0},
 		 10000,
-		 24 * 3600},
+		 INT64_C(24) * 3600},
 		{{SCRIPT_ANSWER, 429, "Ratelimit: \"default\";r=0;t=60\r\n", "", 0}, 10000, 60},
 		/* Without a deadline an hour is too long for one call all the same. */
 		{{SCRIPT_ANSWER, 429, "Retry-After: 3600\r\n", "", 0}, 0, 3600},
