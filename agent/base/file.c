@@ -110,6 +110,9 @@ static int read_descriptor(int fd, struct buffer *contents, mode_t *ret_mode)
 			result = -EFBIG;
 			break;
 		}
+		/* All that was there, and no more came: spares asking once more for the end. */
+		if ((size_t)got < sizeof(chunk) && contents->length >= (size_t)status.st_size)
+			break;
 	}
 	explicit_bzero(chunk, used);
 	return result;

@@ -75,12 +75,14 @@ static const struct section_key keys[] = {
 int agent_path(const char *path, char **ret_path, struct error *error)
 {
 	if (path[0] == '/') {
-		*ret_path = string_copy(path);
+		*ret_path = string_copy_n(path, strlen(path));
 		return 0;
 	}
 	char directory[PATH_MAX];
-	if (!getcwd(directory, sizeof(directory)))
-		return error_errno(error, -errno, "cannot tell the working directory");
+	if (!getcwd(directory, sizeof(directory))) {
+		error_errno(error, -errno, "cannot tell the working directory");
+		return -ENOENT; /* mostly: it was removed */
+	}
 	*ret_path = string_format("%s/%s", strcmp(directory, "/") == 0 ? "" : directory, path);
 	return 0;
 }

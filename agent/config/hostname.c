@@ -119,13 +119,16 @@ static int to_ascii(const char *text, char **ret_ascii, struct error *error)
 	char *converted = NULL;
 	int result = idn2_to_ascii_8z(wildcard ? text + 2 : text, &converted,
 				      IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
-	if (result == IDN2_MALLOC)
-		return error_errno(error, -ENOMEM, "cannot convert hostname \"%s\"", text);
+	if (result == IDN2_MALLOC) {
+		error_errno(error, -ENOMEM, "cannot convert hostname \"%s\"", text);
+		return -ENOMEM;
+	}
 	if (result != IDN2_OK) {
 		error_set(error, ERROR_CONFIGURATION, -EINVAL,
 			  "hostname \"%s\" is not an internationalised name: %s", text,
 			  idn2_strerror(result));
-		return error_remedy(error, "if it really exists, write its ASCII form (xn--...)");
+		error_remedy(error, "if it really exists, write its ASCII form (xn--...)");
+		return -EINVAL;
 	}
 	*ret_ascii = string_format("%s%s", wildcard ? "*." : "", converted);
 	idn2_free(converted);

@@ -48,6 +48,8 @@ static int duplicates_refuse(const char *file, const struct value_items *items,
 {
 	struct numbered sorted[CONFIG_HOSTNAME_LIMIT] = {0};
 	size_t count = certificate->hostnames.count;
+	if (count < 2)
+		return 0;
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = (struct numbered){certificate->hostnames.items[i], i};
 	qsort(sorted, count, sizeof(sorted[0]), compare);

@@ -137,10 +137,11 @@ static bool line_check(struct reader *reader, const struct line *line, size_t mo
 }
 
 /* Says what inih is to see of the line: all of it, a header without a name, or an empty line. */
-static const char *line_judge(struct reader *reader, const struct line *line, size_t most)
+static const char *line_judge(struct reader *reader, struct line *line, size_t most)
 {
 	if (line_is_comment(line))
 		return "";
+	line_cut_comment(line);
 	bool indented = line->indent > 0;
 	if (indented && reader->skipping)
 		return "";

@@ -7,7 +7,8 @@
  * hold is a problem and spoils its section, and inih never sees it; section headers are read here.
  *
  * What inih decides: "key = value" or "key: value"; a line that starts with ";" or "#" is a
- * comment, and so is what follows " ;" in a line; an indented line continues the value above it.
+ * comment, and so is what follows " ;" in a line (cut off here, as inih's versions differ); an
+ * indented line continues the value above it.
  */
 #ifndef ORIGIN_CA_CONFIG_INI_H
 #define ORIGIN_CA_CONFIG_INI_H

@@ -34,6 +34,15 @@ bool line_is_comment(const struct line *line)
 	return first == ';' || first == '#';
 }
 
+void line_cut_comment(struct line *line)
+{
+	for (size_t i = line->indent + 1; i < line->length; i++)
+		if (line->text[i] == ';' && is_space(line->text[i - 1])) {
+			line_trim(line, line->text, i);
+			return;
+		}
+}
+
 /* Length of the UTF-8 character at `text` (RFC 3629: shortest form, no surrogates); 0 if none. */
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
@@ -95,15 +104,6 @@ bool line_looks_like_key(const struct line *line)
 	       (line->text[at] == ':' && at + 1 < line->length && is_space(line->text[at + 1]));
 }
 
-/* End of the title: the "]", or where a comment starts, or the end of the line. */
-static size_t title_end(const struct line *line, size_t at)
-{
-	for (; at < line->length && line->text[at] != ']'; at++)
-		if (line->text[at] == ';' && is_space(line->text[at - 1]))
-			break;
-	return at;
-}
-
 void line_header_parse(const struct line *line, struct line_header *ret_header)
 {
 	const char *fault = line_fault(line);
@@ -113,8 +113,8 @@ void line_header_parse(const struct line *line, struct line_header *ret_header)
 	}
 
 	size_t start = line->indent + 1;
-	size_t end = title_end(line, start);
-	bool closed = end < line->length && line->text[end] == ']';
+	const char *close = memchr(line->text + start, ']', line->length - start);
+	size_t end = close ? (size_t)(close - line->text) : line->length;
 	struct line title;
 	line_trim(&title, line->text + start, end - start);
 
@@ -126,7 +126,7 @@ void line_header_parse(const struct line *line, struct line_header *ret_header)
 	struct line name;
 	line_trim(&name, kind + kind_length, left - kind_length);
 
-	if (!closed)
+	if (!close)
 		fault = "the section header has no \"]\"";
 	else if (kind_length == 0)
 		fault = "the section header is empty";

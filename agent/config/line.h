@@ -17,6 +17,10 @@ void line_trim(struct line *line, const char *text, size_t length);
 /* Nothing but white space, or a comment, whatever that holds. */
 bool line_is_comment(const struct line *line);
 
+/* Takes away what follows " ;". inih 55 does so in a key's line, but not in the lines that continue
+ * its value; later versions do in both. */
+void line_cut_comment(struct line *line);
+
 /* Why no key or value may hold what is in this line, or NULL. */
 const char *line_fault(const struct line *line);
 
@@ -32,7 +36,7 @@ struct line_header {
 	const char *fault; /* static, or NULL */
 };
 
-/* Of a line that starts with "[" (after its indent). */
+/* Of a line that starts with "[" (after its indent) and whose comment was cut off. */
 void line_header_parse(const struct line *line, struct line_header *ret_header);
 void line_header_free(struct line_header *header);
 

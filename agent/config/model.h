@@ -84,7 +84,8 @@ const char *reload_method_name(enum reload_method method);
 
 struct config_target {
 	char *name;
-	struct config_place place; /* of the section; of the certificate when it was not written */
+	struct config_place
+		place; /* of the section; where a certificate names it when there is none */
 	enum target_type type;
 	char *unit; /* "nginx.service", or NULL: by type and by which unit exists */
 	enum reload_method reload;

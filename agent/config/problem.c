@@ -16,23 +16,21 @@ static char *flatten(char *text)
 	return text;
 }
 
-static char *format_text(const char *format, va_list arguments)
+static char *PRINTF_LIKE(1, 0) format_text(const char *format, va_list arguments)
 {
 	char text[ERROR_MESSAGE_SIZE];
 	vsnprintf(text, sizeof(text), format, arguments);
 	return flatten(string_copy(text));
 }
 
-static void append(struct problem_list *problems, struct config_place place, bool warning,
-		   char *message)
+static struct config_problem *append(struct problem_list *problems)
 {
 	problems->items = memory_grow(problems->items, problems->count, sizeof(*problems->items));
-	problems->items[problems->count++] =
-		(struct config_problem){.place = place, .message = message, .warning = warning};
+	return &problems->items[problems->count++];
 }
 
-static void add(struct problem_list *problems, struct config_place place, bool warning,
-		const char *format, va_list arguments)
+static void PRINTF_LIKE(4, 0) add(struct problem_list *problems, struct config_place place,
+				  bool warning, const char *format, va_list arguments)
 {
 	if (problems->file != place.file) {
 		problems->file = place.file;
@@ -40,11 +38,18 @@ static void add(struct problem_list *problems, struct config_place place, bool w
 	}
 	problems->in_row++;
 	if (problems->in_row <= PROBLEM_FILE_LIMIT)
-		append(problems, place, warning, format_text(format, arguments));
+		*append(problems) = (struct config_problem){
+			.place = place,
+			.message = format_text(format, arguments),
+			.warning = warning,
+		};
 	else if (problems->in_row == PROBLEM_FILE_LIMIT + 1)
-		append(problems, (struct config_place){place.file, 0}, warning,
-		       string_format("more than %d problems; the others are not listed",
-				     PROBLEM_FILE_LIMIT));
+		*append(problems) = (struct config_problem){
+			.place = {.file = place.file},
+			.message = string_format("more than %d problems; the others are not listed",
+						 PROBLEM_FILE_LIMIT),
+			.warning = warning,
+		};
 	else if (!warning)
 		/* That one stands for all the others, so one error makes it an error. */
 		problems->items[problems->count - 1].warning = false;

@@ -12,6 +12,7 @@
 #include "pass/note.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
+#include "pass/settled.h"
 #include "pass/verify.h"
 
 static void job_init(struct pass *pass, struct pass_job *job,
@@ -135,9 +136,33 @@ static void look_at_served(struct pass *pass)
 static void plan_all(struct pass *pass)
 {
 	for (size_t i = 0; i < pass->job_count; i++)
-		plan_certificate(pass, &pass->jobs[i]);
+		if (!pass->jobs[i].settled)
+			plan_certificate(pass, &pass->jobs[i]);
 	if (pass->options.full)
 		look_at_served(pass);
+}
+
+/* Everything between the plan and the note. */
+static void work(struct pass *pass)
+{
+	load_roots(pass);
+	plan_all(pass);
+	issue_all(pass);
+	for (size_t i = 0; i < pass->job_count; i++)
+		if (pass->jobs[i].issued)
+			plan_targets(pass, &pass->jobs[i]);
+	deploy_all(pass);
+	for (size_t i = 0; i < pass->job_count; i++)
+		job_save(pass, &pass->jobs[i]);
+}
+
+/* Most passes end here: all is as the last one left it. */
+static bool all_settled(struct pass *pass, const struct settled *settled)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < pass->job_count; i++)
+		count += settled_holds(settled, pass, &pass->jobs[i]);
+	return count == pass->job_count;
 }
 
 /* The earliest moment at which something is due, and whose it is. */
@@ -237,15 +262,12 @@ int pass_run(const struct config *config, const struct pass_options *options, st
 		return result;
 
 	decide_full(pass);
-	load_roots(pass);
-	plan_all(pass);
-	issue_all(pass);
-	for (size_t i = 0; i < pass->job_count; i++)
-		if (pass->jobs[i].issued)
-			plan_targets(pass, &pass->jobs[i]);
-	deploy_all(pass);
-	for (size_t i = 0; i < pass->job_count; i++)
-		job_save(pass, &pass->jobs[i]);
+	CLEANUP(settled_freep) struct settled *settled = settled_load(pass);
+	if (!all_settled(pass, settled)) {
+		settled_discard(pass);
+		work(pass);
+		settled_save(settled, pass);
+	}
 	leave_note(pass);
 	return 0;
 }

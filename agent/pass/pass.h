@@ -44,6 +44,7 @@ struct pass_job {
 	const struct config_certificate *certificate;
 	char *where; /* STATE/certificates/NAME, for messages */
 	struct state state;
+	bool settled;	      /* as the last pass left it (settled.h); its state was not read */
 	bool dirty;	      /* state differs from the file */
 	unsigned reissue;     /* enum reissue_reason */
 	bool waiting;	      /* there are reasons, but backoff or budget says later */

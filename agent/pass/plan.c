@@ -27,9 +27,13 @@ int pass_target_load(struct pass *pass, size_t index)
 	return target->error.code;
 }
 
-/* The snippet directory, opened once; read-only callers do not make it. */
-static int snippet_directory(struct pass *pass, struct pass_target *target, struct error *error)
+int pass_target_open(struct pass *pass, size_t index, struct error *error)
 {
+	struct pass_target *target = &pass->targets[index];
+	if (pass_target_load(pass, index) < 0) {
+		*error = target->error;
+		return error->code;
+	}
 	if (target->directory >= 0)
 		return 0;
 	if (!pass->options.dry_run)
@@ -222,13 +226,13 @@ static void plan_target(struct pass *pass, struct pass_job *job, struct pass_tar
 	if (!state)
 		state = &nothing;
 	target_job->previous = state->generation;
-	if (pass_target_load(pass, target_job->index) < 0) {
-		target_job->error = target->error;
+	struct error error = {0};
+	if (pass_target_open(pass, target_job->index, &error) < 0 && error.code != -ENOENT) {
+		target_job->error = error;
 		return;
 	}
-	struct error error = {0};
-	if (snippet_directory(pass, target, &error) < 0 && error.code != -ENOENT) {
-		target_job->error = error;
+	if (target->error.code) { /* no template: -ENOENT, too */
+		target_job->error = target->error;
 		return;
 	}
 

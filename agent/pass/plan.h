@@ -18,8 +18,10 @@ void plan_targets(struct pass *pass, struct pass_job *job);
  * its account and the token's file. Free it. */
 char *plan_fingerprint(const struct pass_job *job);
 
-/* Loads the target's template and opens its snippet directory once per pass; the error stays in
- * pass_target.error. */
+/* Loads the target's template once per pass; the error stays in pass_target.error. */
 int pass_target_load(struct pass *pass, size_t index);
+
+/* As above, and opens its snippet directory (a dry run does not make it: -ENOENT). */
+int pass_target_open(struct pass *pass, size_t index, struct error *error);
 
 #endif

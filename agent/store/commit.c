@@ -91,13 +91,8 @@ static int parts_fill(int directory, const char *path, const char *leaf, const c
 	int result = parts_write(directory, path, leaf, chain, meta, access, &parts, error);
 	/* An empty file is nothing but its name, which the directory's sync takes along. */
 	for (enum part part = 0; result == 0 && part < PART_COUNT; part++)
-		if (parts.fd[part] >= 0 && !(part == PART_CHAIN && chain[0] == '\0')) {
+		if (parts.fd[part] >= 0 && !(part == PART_CHAIN && chain[0] == '\0'))
 			result = part_sync(parts.fd[part], path, part, error);
-			/* After a failed sync the kernel takes the bytes for written: another try
-			 * must not find them here and believe it. */
-			if (result < 0)
-				unlinkat(directory, part_name(part), 0);
-		}
 	return result < 0 ? result : directory_sync(directory, path, error);
 }
 

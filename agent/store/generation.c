@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "store/meta.h"
 #include "store/parts.h"
@@ -216,6 +217,26 @@ static int meta_join(int directory, const char *path, struct leaf_facts *facts,
 	return 0;
 }
 
+/*
+ * The pass that made a generation can have been killed between the rename and the sync of the
+ * directory above. Whoever reads it for the first time is about to point a server at it, and a
+ * power cut must not leave that server's configuration pointing at nothing. After an hour the
+ * kernel has long written a rename by itself: reading a thousand old ones costs no sync.
+ */
+static int place_settle(int certificate, const char *where, int directory, struct error *error)
+{
+	struct stat status;
+	if (fstat(directory, &status) < 0)
+		return error_errno(error, -errno, "cannot stat a generation of %s", where);
+	int64_t age = clock_now() - status.st_ctim.tv_sec;
+	if (age > CLOCK_HOUR)
+		return 0;
+	/* A file system mounted read-only has nothing left to sync. */
+	if (fsync(certificate) < 0 && errno != EROFS && errno != EINVAL)
+		return error_errno(error, -errno, "cannot sync directory %s", where);
+	return 0;
+}
+
 int generation_read(int certificate, const char *where, unsigned number,
 		    struct generation_meta *ret_meta, struct error *error)
 {
@@ -235,12 +256,9 @@ int generation_read(int certificate, const char *where, unsigned number,
 	meta.number = number;
 	meta.placeholder = number == 0;
 
-	/* The pass that made it can have been killed between the rename and the sync of this
-	 * directory. Whoever reads a generation for the first time is about to point a server at
-	 * it, and a power cut must not leave that server's configuration pointing at nothing. A
-	 * file system mounted read-only has nothing left to sync. */
-	if (fsync(certificate) < 0 && errno != EROFS && errno != EINVAL)
-		return error_errno(error, -errno, "cannot sync directory %s", where);
+	result = place_settle(certificate, where, directory, error);
+	if (result < 0)
+		return result;
 	*ret_meta = meta;
 	meta = (struct generation_meta){0};
 	return 0;

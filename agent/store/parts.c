@@ -129,9 +129,9 @@ int part_reserve(int directory, const char *where, enum part part,
 }
 
 /*
- * The file that is there and can be filled (empty, as part_reserve() left it) or already holds
- * `data`; else -1. An empty one that has another name too is not used: it could have been planted
- * to be written through.
+ * The file that is there, if it is empty (as part_reserve() left it) or already holds `data`; else
+ * -1. An empty one that has another name too is not used: it could have been planted to be written
+ * through.
  */
 static int part_present(int directory, enum part part, const void *data, size_t length,
 			const struct file_access *access)
@@ -146,8 +146,7 @@ static int part_present(int directory, enum part part, const void *data, size_t 
 		CLEANUP(buffer_wipe) struct buffer present = BUFFER(FILE_LIMIT);
 		if ((size_t)status.st_size != length ||
 		    file_read_at(directory, "", part_name(part), &present, NULL) < 0 ||
-		    present.length != length || memcmp(buffer_text(&present), data, length) != 0 ||
-		    lseek(fd, 0, SEEK_END) < 0)
+		    present.length != length || memcmp(buffer_text(&present), data, length) != 0)
 			return -1;
 	}
 	bool changed;
@@ -165,8 +164,9 @@ int part_write(int directory, const char *where, enum part part, const void *dat
 	if (result < 0)
 		return result;
 
-	if (lseek(fd, 0, SEEK_CUR) == 0)
-		result = write_whole(fd, data, length);
+	/* Also where the bytes are there already: after a sync that failed, the kernel takes them
+	 * for written, and only writing them again makes the next sync an honest one. */
+	result = write_whole(fd, data, length);
 	if (result < 0)
 		return part_error(result, "write", where, part, error);
 	/* Only a start, so that the disk is busy with all files while the first is waited for; the

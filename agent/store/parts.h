@@ -39,8 +39,9 @@ int part_reserve(int directory, const char *where, enum part part,
 
 /*
  * Fills DIRECTORY/PART: into the empty file that part_reserve() left, or else a new one; a file
- * that holds these very bytes is left as it is. Owner and mode are right before the first byte is
- * in it. Starts writing to disk without waiting; the caller syncs `ret_fd` (then closes it).
+ * that holds these very bytes gets them again, so that no crash can take them away. Owner and mode
+ * are right before the first byte is in it. Starts writing to disk without waiting; the caller
+ * syncs `ret_fd` (then closes it).
  */
 int part_write(int directory, const char *where, enum part part, const void *data, size_t length,
 	       const struct file_access *key_access, int *ret_fd, struct error *error);

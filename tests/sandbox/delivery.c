@@ -14,7 +14,8 @@
 #include "routes.h"
 
 enum {
-	DRIPS = 20, /* pieces of a slow body */
+	DRIPS = 20,	 /* pieces of a slow body */
+	DRIP_LEAST = 10, /* milliseconds between them */
 	RAY_SIZE = 24,
 };
 
@@ -95,7 +96,7 @@ static struct MHD_Response *response_new(const struct sandbox *sandbox,
 	};
 	if (fault->kind == FAULT_SLOW_BODY) {
 		drip->piece = length / DRIPS + 1;
-		drip->pause = fault->value * 1000 / DRIPS;
+		drip->pause = fault->value * 1000 / DRIPS + DRIP_LEAST;
 	}
 	return MHD_create_response_from_callback(length, 4096, drip_read, drip, drip_free);
 }

@@ -78,7 +78,12 @@ static cJSON *error_new(struct reply *reply, int status, int code, const char *m
 	cJSON *errors = cJSON_GetObjectItemCaseSensitive(envelope, "errors");
 	cJSON *error = json_append_object(errors);
 	json_add_integer(error, "code", code);
-	json_add_string(error, "message", message);
+	/* What the client sent may stand in it, cut anywhere: JSON must be UTF-8 all the same. */
+	CLEANUP(freep) char *plain = string_copy(message);
+	for (char *at = plain; *at; at++)
+		if ((unsigned char)*at >= 0x80)
+			*at = '?';
+	json_add_string(error, "message", plain);
 	return error;
 }
 
@@ -124,9 +129,35 @@ void reply_no_route(struct reply *reply, const struct request *request)
 		    request->path);
 }
 
+/* RFC 3629, without minding surrogates and overlong forms: they do no harm here. */
+static bool is_utf8(const char *text, size_t length)
+{
+	size_t following = 0;
+	for (size_t i = 0; i < length; i++) {
+		unsigned char byte = (unsigned char)text[i];
+		if (following > 0) {
+			if (byte >> 6 != 2)
+				return false;
+			following--;
+		} else if (byte >= 0x80) {
+			following = byte >> 5 == 6    ? 1
+				    : byte >> 4 == 14 ? 2
+				    : byte >> 3 == 30 ? 3
+						      : 0;
+			if (following == 0)
+				return false;
+		}
+	}
+	return following == 0;
+}
+
 cJSON *request_object(const struct request *request, struct reply *reply)
 {
-	cJSON *object = json_parse(request->body, request->body_length);
+	/* A zero byte, raw or escaped, would end a string early without a word. */
+	bool refused = !is_utf8(request->body, request->body_length) ||
+		       memchr(request->body, 0, request->body_length) ||
+		       strstr(request->body, "\\u0000");
+	cJSON *object = refused ? NULL : json_parse(request->body, request->body_length);
 	if (cJSON_IsObject(object))
 		return object;
 	cJSON_Delete(object);

@@ -6,7 +6,7 @@
 #include "sandbox.h"
 
 enum {
-	PARAMETERS = 2,
+	PARAMETERS = 3,
 	PARAMETER_SIZE = 128,
 	BODY_LIMIT = 64 << 10,
 };

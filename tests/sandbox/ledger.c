@@ -53,14 +53,14 @@ static void keep(struct ledger *ledger, struct issued *issued)
 {
 	if (ledger->count == ledger->allocated) {
 		ledger->allocated = ledger->allocated ? 2 * ledger->allocated : 64;
-		ledger->all = memory_resize(ledger->all, ledger->allocated, sizeof(*ledger->all));
+		ledger->all = memory_resize(ledger->all, ledger->allocated, sizeof(void *));
 	}
 	ledger->all[ledger->count++] = issued;
 
 	if (2 * ledger->count > ledger->slots) {
 		free(ledger->table);
 		ledger->slots = ledger->slots ? 2 * ledger->slots : 128;
-		ledger->table = memory_alloc(ledger->slots, sizeof(struct issued *));
+		ledger->table = memory_alloc(ledger->slots, sizeof(void *));
 		for (size_t i = 0; i < ledger->count; i++)
 			*slot_of(ledger, ledger->all[i]->id) = ledger->all[i];
 	} else {

@@ -46,6 +46,7 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a journal that cannot grow is an error, not the end */
 
 	struct sandbox sandbox;
 	struct error error = {0};

@@ -18,6 +18,7 @@ static const struct route routes[] = {
 	{"GET", "/client/v4/zones/*/rulesets/phases/*/entrypoint", ruleset_get, ACCESS_TOKEN},
 	{"PUT", "/client/v4/zones/*/rulesets/phases/*/entrypoint", ruleset_put, ACCESS_TOKEN},
 	{"POST", "/client/v4/zones/*/rulesets/*/rules", ruleset_append, ACCESS_TOKEN},
+	{"PATCH", "/client/v4/zones/*/rulesets/*/rules/*", ruleset_change, ACCESS_TOKEN},
 	{"GET", "/client/v4/user/tokens/verify", user_token_verify, ACCESS_VERIFY},
 	{"GET", "/client/v4/accounts/*/tokens/verify", account_token_verify, ACCESS_VERIFY},
 	{"GET", "/client/v4/ips", ips_get, ACCESS_PUBLIC},

@@ -1,5 +1,5 @@
 /* ruleset_routes.c - configuration rules: the entry point of phase http_config_settings. */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "exchange.h"
@@ -86,12 +86,6 @@ static void reply_invalid_rule(struct reply *reply)
 		    RULES_LIMIT);
 }
 
-static struct zone *ruleset_zone(struct sandbox *sandbox, const struct request *request,
-				 unsigned permissions, struct reply *reply)
-{
-	return request_zone(sandbox, request, permissions, reply);
-}
-
 /* The phase is parameter 1. */
 static bool phase_known(const struct request *request, struct reply *reply)
 {
@@ -103,7 +97,7 @@ static bool phase_known(const struct request *request, struct reply *reply)
 
 void ruleset_get(struct sandbox *sandbox, const struct request *request, struct reply *reply)
 {
-	struct zone *zone = ruleset_zone(sandbox, request, PERMISSION_RULES_READ, reply);
+	struct zone *zone = request_zone(sandbox, request, PERMISSION_RULES_READ, reply);
 	if (!zone || !phase_known(request, reply))
 		return;
 	zones_lock(&sandbox->zones);
@@ -118,7 +112,7 @@ void ruleset_get(struct sandbox *sandbox, const struct request *request, struct 
 
 void ruleset_put(struct sandbox *sandbox, const struct request *request, struct reply *reply)
 {
-	struct zone *zone = ruleset_zone(sandbox, request, PERMISSION_RULES_EDIT, reply);
+	struct zone *zone = request_zone(sandbox, request, PERMISSION_RULES_EDIT, reply);
 	if (!zone || !phase_known(request, reply))
 		return;
 	CLEANUP(cJSON_Deletep) cJSON *body = request_object(request, reply);
@@ -147,7 +141,7 @@ void ruleset_put(struct sandbox *sandbox, const struct request *request, struct 
 
 void ruleset_append(struct sandbox *sandbox, const struct request *request, struct reply *reply)
 {
-	struct zone *zone = ruleset_zone(sandbox, request, PERMISSION_RULES_EDIT, reply);
+	struct zone *zone = request_zone(sandbox, request, PERMISSION_RULES_EDIT, reply);
 	CLEANUP(cJSON_Deletep) cJSON *body = zone ? request_object(request, reply) : NULL;
 	if (!body)
 		return;
@@ -165,6 +159,60 @@ void ruleset_append(struct sandbox *sandbox, const struct request *request, stru
 		reply_invalid_rule(reply);
 	} else {
 		json_append(rules, rule_new(body, request->now));
+		ruleset_commit(sandbox, ruleset, request->now, reply);
+	}
+	zones_unlock(&sandbox->zones);
+}
+
+/* `sent` with what it leaves out taken from `kept`. */
+static cJSON *rule_merged(const cJSON *kept, const cJSON *sent)
+{
+	cJSON *merged = cJSON_Duplicate(kept, true);
+	if (!merged)
+		abort();
+	const cJSON *member;
+	cJSON_ArrayForEach (member, sent) {
+		cJSON_DeleteItemFromObjectCaseSensitive(merged, member->string);
+		cJSON_AddItemToObject(merged, member->string, cJSON_Duplicate(member, true));
+	}
+	return merged;
+}
+
+static cJSON *rule_find(cJSON *ruleset, const struct request *request)
+{
+	const char *id = json_string(ruleset, "id");
+	cJSON *rule = NULL;
+	if (id && strcmp(id, request->parameters[1]) == 0) {
+		cJSON_ArrayForEach (rule, cJSON_GetObjectItemCaseSensitive(ruleset, "rules")) {
+			const char *own = json_string(rule, "id");
+			if (own && strcmp(own, request->parameters[2]) == 0)
+				break;
+		}
+	}
+	return rule;
+}
+
+void ruleset_change(struct sandbox *sandbox, const struct request *request, struct reply *reply)
+{
+	struct zone *zone = request_zone(sandbox, request, PERMISSION_RULES_EDIT, reply);
+	CLEANUP(cJSON_Deletep) cJSON *body = zone ? request_object(request, reply) : NULL;
+	if (!body)
+		return;
+	zones_lock(&sandbox->zones);
+	cJSON *ruleset = ruleset_of(zone, false);
+	cJSON *kept = rule_find(ruleset, request);
+	CLEANUP(cJSON_Deletep) cJSON *merged = kept ? rule_merged(kept, body) : NULL;
+	if (!merged) {
+		reply_error(reply, 404, 10000, "could not find rule %s of ruleset %s",
+			    request->parameters[2], request->parameters[1]);
+	} else if (!rule_valid(merged)) {
+		reply_invalid_rule(reply);
+	} else {
+		cJSON *rules = cJSON_GetObjectItemCaseSensitive(ruleset, "rules");
+		cJSON *rule = rule_new(merged, request->now);
+		cJSON_ReplaceItemInObjectCaseSensitive(rule, "id",
+						       cJSON_CreateString(request->parameters[2]));
+		cJSON_ReplaceItemViaPointer(rules, kept, rule);
 		ruleset_commit(sandbox, ruleset, request->now, reply);
 	}
 	zones_unlock(&sandbox->zones);

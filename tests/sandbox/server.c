@@ -26,7 +26,7 @@ struct server {
 	struct MHD_Daemon *daemon;
 };
 
-/* What is gathered of a request before it can be answered. */
+/* What is gathered of a request before it can be answered; one a connection, used again. */
 struct arrival {
 	char *uri;
 	bool begun;
@@ -34,29 +34,48 @@ struct arrival {
 	size_t received;
 };
 
-static void *arrival_new(void *context, const char *uri, struct MHD_Connection *connection)
+static void arrival_clear(struct arrival *arrival)
 {
-	(void)context;
-	(void)connection;
-	struct arrival *arrival = memory_alloc(1, sizeof(*arrival));
-	arrival->uri = string_copy(uri);
-	arrival->body = BUFFER(BODY_LIMIT);
-	return arrival;
-}
-
-static void arrival_free(void *context, struct MHD_Connection *connection, void **state,
-			 enum MHD_RequestTerminationCode code)
-{
-	(void)context;
-	(void)connection;
-	(void)code;
-	struct arrival *arrival = *state;
-	*state = NULL;
-	if (!arrival)
-		return;
 	buffer_free(&arrival->body);
 	free(arrival->uri);
-	free(arrival);
+	*arrival = (struct arrival){.body = BUFFER(BODY_LIMIT)};
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **state,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	(void)context;
+	(void)connection;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*state = memory_alloc(1, sizeof(struct arrival));
+		return;
+	}
+	if (*state)
+		arrival_clear(*state);
+	free(*state);
+	*state = NULL;
+}
+
+static struct arrival *arrival_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	return info ? info->socket_context : NULL;
+}
+
+/*
+ * Where a request begins. (Not all that begin get as far as on_request() or to a notification of
+ * their end, so nothing may be allocated here that the connection does not own.)
+ */
+static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
+{
+	(void)context;
+	struct arrival *arrival = arrival_of(connection);
+	if (arrival) {
+		arrival_clear(arrival);
+		arrival->uri = string_copy(uri);
+	}
+	return NULL;
 }
 
 static enum MHD_Result too_large(struct sandbox *sandbox, struct MHD_Connection *connection)
@@ -71,9 +90,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 				  const char *upload, size_t *upload_size, void **state)
 {
 	(void)version;
+	(void)state;
 	struct sandbox *sandbox = context;
-	struct arrival *arrival = *state;
-	if (!arrival)
+	struct arrival *arrival = arrival_of(connection);
+	if (!arrival || !arrival->uri)
 		return MHD_NO;
 	if (!arrival->begun) {
 		arrival->begun = true;
@@ -129,20 +149,25 @@ static int socket_open(const struct sockaddr_storage *address, int *ret_fd, stru
 static int address_format(int fd, bool plain, char address[static SERVER_ADDRESS_SIZE],
 			  struct error *error)
 {
-	struct sockaddr_storage bound;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in four;
+		struct sockaddr_in6 six;
+	} bound = {.six = {0}};
 	socklen_t length = sizeof(bound);
 	char host[INET6_ADDRSTRLEN] = "";
-	if (getsockname(fd, (struct sockaddr *)&bound, &length) < 0)
+	if (getsockname(fd, &bound.any, &length) < 0)
 		return error_errno(error, -errno, "cannot find the port");
-	bool six = bound.ss_family == AF_INET6;
-	const struct sockaddr_in *four = (const struct sockaddr_in *)&bound;
-	const struct sockaddr_in6 *long_one = (const struct sockaddr_in6 *)&bound;
-	if (six)
-		inet_ntop(AF_INET6, &long_one->sin6_addr, host, sizeof(host));
-	else
-		inet_ntop(AF_INET, &four->sin_addr, host, sizeof(host));
-	snprintf(address, SERVER_ADDRESS_SIZE, six ? "%s://[%s]:%u" : "%s://%s:%u",
-		 plain ? "http" : "https", host, ntohs(six ? long_one->sin6_port : four->sin_port));
+	const char *scheme = plain ? "http" : "https";
+	if (bound.any.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &bound.six.sin6_addr, host, sizeof(host));
+		snprintf(address, SERVER_ADDRESS_SIZE, "%s://[%s]:%u", scheme, host,
+			 ntohs(bound.six.sin6_port));
+	} else {
+		inet_ntop(AF_INET, &bound.four.sin_addr, host, sizeof(host));
+		snprintf(address, SERVER_ADDRESS_SIZE, "%s://%s:%u", scheme, host,
+			 ntohs(bound.four.sin_port));
+	}
 	return 0;
 }
 
@@ -167,8 +192,8 @@ static struct MHD_Daemon *daemon_start(struct sandbox *sandbox, int fd)
 				(unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 				(size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
 				(unsigned)IDLE_SECONDS, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK,
-				MHD_OPTION_URI_LOG_CALLBACK, arrival_new, NULL,
-				MHD_OPTION_NOTIFY_COMPLETED, arrival_free, NULL, MHD_OPTION_ARRAY,
+				MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL,
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_ARRAY,
 				plain ? none : tls, MHD_OPTION_END);
 }
 

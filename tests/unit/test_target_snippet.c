@@ -241,7 +241,11 @@ static void test_everything_that_a_snippet_depends_on_changes_its_digest(void **
 	DIFFERS();
 	file_put(host, "templates", "nginx.mustache", "{{>a}} ");
 	DIFFERS();
+	file_put(host, "templates", "nginx.mustache", "{{>a}}\n");
+	DIFFERS();
 	file_put(host, "templates", "b.mustache", "x");
+	DIFFERS();
+	file_put(host, "templates", "b.mustache", "y");
 	DIFFERS();
 	certificate->name = other_shop;
 	DIFFERS();

@@ -244,8 +244,11 @@ static void test_failure_leaves_earlier_output_as_it_was(void **state)
 	struct buffer output = BUFFER(100);
 	struct template_options options = {.escape = TEMPLATE_ESCAPE_HTML};
 	buffer_add_text(&output, "before");
-	assert_int_equal(template_render("x{{/a}}", 7, NULL, &options, &output, NULL), -EINVAL);
-	assert_int_equal(template_render("after", 5, NULL, &options, &output, NULL), 0);
+	cJSON *values = json_array();
+	assert_int_equal(template_render("x{{/a}}", 7, values, &options, &output, NULL), -EINVAL);
+	assert_int_equal(template_render("x{{.}}", 6, values, &options, &output, NULL), -EINVAL);
+	assert_int_equal(template_render("after", 5, values, &options, &output, NULL), 0);
+	cJSON_Delete(values);
 	assert_string_equal(buffer_text(&output), "beforeafter");
 	buffer_free(&output);
 }

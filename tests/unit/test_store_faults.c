@@ -1,0 +1,344 @@
+/*
+ * Every system call that the store makes is once the last one of a process, and once one that
+ * fails: the functions below take the place of the C library's in this executable.
+ */
+#define FIXTURE_BASE "/dev/shm"
+#include "store_fixture.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+enum fault {
+	FAULT_NONE,
+	FAULT_DIE,
+	FAULT_FAIL
+};
+
+static enum fault armed;
+static int fault_at, fault_code, calls;
+
+enum {
+	DIED = 77,
+	MOST_CALLS = 400
+};
+
+/* True when this call must fail. */
+static bool fault_now(void)
+{
+	if (armed == FAULT_NONE || ++calls != fault_at)
+		return false;
+	if (armed == FAULT_DIE)
+		_exit(DIED);
+	errno = fault_code;
+	return true;
+}
+
+static void fault_arm(enum fault fault, int at, int code)
+{
+	armed = fault;
+	fault_at = at;
+	fault_code = code;
+	calls = 0;
+}
+
+int openat(int directory, const char *name, int flags, ...)
+{
+	va_list arguments;
+	va_start(arguments, flags);
+	mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+	va_end(arguments);
+	return fault_now() ? -1 : (int)syscall(SYS_openat, directory, name, flags, mode);
+}
+
+ssize_t write(int fd, const void *data, size_t length)
+{
+	return fault_now() ? -1 : syscall(SYS_write, fd, data, length);
+}
+
+int fsync(int fd)
+{
+	return fault_now() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	return fault_now() ? -1 : (int)syscall(SYS_fallocate, fd, mode, offset, length);
+}
+
+int fchmod(int fd, mode_t mode)
+{
+	return fault_now() ? -1 : (int)syscall(SYS_fchmod, fd, mode);
+}
+
+int mkdirat(int directory, const char *name, mode_t mode)
+{
+	return fault_now() ? -1 : (int)syscall(SYS_mkdirat, directory, name, mode);
+}
+
+int unlinkat(int directory, const char *name, int flags)
+{
+	return fault_now() ? -1 : (int)syscall(SYS_unlinkat, directory, name, flags);
+}
+
+int linkat(int from, const char *name, int to, const char *new_name, int flags)
+{
+	return fault_now() ? -1 : (int)syscall(SYS_linkat, from, name, to, new_name, flags);
+}
+
+int renameat(int from, const char *name, int to, const char *new_name)
+{
+	return fault_now() ? -1 : (int)syscall(SYS_renameat2, from, name, to, new_name, 0);
+}
+
+int renameat2(int from, const char *name, int to, const char *new_name, unsigned flags)
+{
+	return fault_now() ? -1 : (int)syscall(SYS_renameat2, from, name, to, new_name, flags);
+}
+
+/* Shared with a child that dies: what it was promised. */
+struct promise {
+	char prepared[SHA256_TEXT_SIZE]; /* key that pending_prepare() called durable */
+	unsigned committed;
+};
+
+static struct promise *promise_make(void)
+{
+	struct promise *promise = mmap(NULL, sizeof(*promise), PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(promise != MAP_FAILED);
+	return promise;
+}
+
+/* One issue; with faults armed for the store's calls only. */
+static int issue(struct fixture *fixture, struct promise *promise)
+{
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+	CLEANUP(freep) char *csr = NULL;
+	bool reused;
+	int result = pending_prepare(fixture->certificate, fixture->where, KEY_ECDSA_P256,
+				     &fixture->hostnames, &fixture->access, &key, &csr, &reused,
+				     &fixture->error);
+	if (result < 0)
+		return result;
+	key_spki_sha256(key, promise->prepared, NULL);
+	struct buffer leaf = BUFFER(1 << 16);
+	leaf_make_placeholder(key, &fixture->hostnames, clock_now(), &leaf, NULL);
+	struct generation_meta meta = {.validity_days = 7};
+	unsigned number = 0;
+	result = generation_commit(fixture->certificate, fixture->where, buffer_text(&leaf), "",
+				   &meta, &fixture->access, &number, &fixture->error);
+	generation_meta_free(&meta);
+	buffer_free(&leaf);
+	if (result == 0)
+		promise->committed = number;
+	return result;
+}
+
+/* All generations whole, nothing temporary left, and the promised key still somewhere. */
+static void promise_check(struct fixture *fixture, const struct promise *promise)
+{
+	CLEANUP(freep) unsigned *numbers = NULL;
+	size_t count = 0;
+	assert_int_equal(
+		generation_list(fixture->certificate, fixture->where, &numbers, &count, NULL), 0);
+	bool found = promise->prepared[0] == '\0';
+	bool committed = promise->committed == 0;
+	for (size_t i = 0; i < count; i++) {
+		struct generation_meta meta = {0};
+		assert_int_equal(generation_read(fixture->certificate, fixture->where, numbers[i],
+						 &meta, &fixture->error),
+				 0);
+		found = found || strcmp(meta.facts.spki_sha256, promise->prepared) == 0;
+		committed = committed || numbers[i] == promise->committed;
+		assert_int_equal(meta.validity_days, 7);
+		assert_string_equal(meta.id, meta.facts.serial);
+		generation_meta_free(&meta);
+	}
+	assert_true(committed);
+
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+	bool reused = false;
+	bool pending = pending_exists(fixture->certificate);
+	assert_int_equal(fixture_prepare(fixture, &key, &reused), 0);
+	assert_int_equal(reused, pending);
+	char spki[SHA256_TEXT_SIZE];
+	assert_int_equal(key_spki_sha256(key, spki, NULL), 0);
+	assert_true(found || strcmp(spki, promise->prepared) == 0);
+}
+
+static void test_a_death_before_any_call_of_an_issue_is_recovered(void **state)
+{
+	(void)state;
+	struct promise *promise = promise_make();
+	int at = 1;
+	for (int status = DIED; status == DIED; at++) {
+		struct fixture fixture;
+		fixture_make(&fixture);
+		*promise = (struct promise){0};
+		pid_t child = fork();
+		if (child == 0) {
+			fault_arm(FAULT_DIE, at, 0);
+			_exit(issue(&fixture, promise) == 0 ? 0 : 1);
+		}
+		int waited = 0;
+		assert_int_equal(waitpid(child, &waited, 0), child);
+		assert_true(WIFEXITED(waited));
+		status = WEXITSTATUS(waited);
+		assert_true(status == DIED || status == 0);
+		fixture_recover(&fixture);
+		promise_check(&fixture, promise);
+		fixture_free(&fixture);
+		assert_true(at < MOST_CALLS);
+	}
+	print_message("died before each of %d calls\n", at - 2);
+	assert_true(at > 30);
+	munmap(promise, sizeof(*promise));
+}
+
+static const int codes[] = {ENOSPC, EIO, EACCES};
+
+static void test_a_failure_of_any_call_of_an_issue_is_told_and_recovered(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		bool reached = true;
+		for (int at = 1; reached; at++) {
+			struct fixture fixture;
+			struct promise promise = {0};
+			fixture_make(&fixture);
+			fault_arm(FAULT_FAIL, at, codes[i]);
+			int result = issue(&fixture, &promise);
+			armed = FAULT_NONE;
+			reached = calls >= at;
+			/* Some failures are survived (a hard link that cannot be made); none is
+			 * silent about what it cost. */
+			if (result < 0) {
+				assert_int_equal(result, -codes[i]);
+				assert_int_equal(fixture.error.class, ERROR_LOCAL);
+				assert_non_null(strstr(fixture.error.message, fixture.path));
+			} else {
+				assert_int_equal(fixture_count(&fixture), 1);
+			}
+			fixture_recover(&fixture);
+			promise_check(&fixture, &promise);
+			fixture_free(&fixture);
+			assert_true(at < MOST_CALLS);
+		}
+	}
+}
+
+/* A pending directory as a pass leaves it that dies just before the rename. */
+static void answered_make(struct fixture *fixture, struct promise *promise)
+{
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+	bool reused;
+	fixture_make(fixture);
+	assert_int_equal(fixture_prepare(fixture, &key, &reused), 0);
+	key_spki_sha256(key, promise->prepared, NULL);
+	CLEANUP(freep) char *leaf = fixture_leaf(fixture, key);
+	fixture_put(fixture, "pending/cert.pem", leaf);
+	fixture_put(fixture, ".state.json.01234567.tmp", "{");
+}
+
+static void answered_check(struct fixture *fixture, const struct promise *promise)
+{
+	fixture_recover(fixture);
+	assert_int_equal(fixture_count(fixture), 1);
+	assert_false(fixture_has(fixture, "pending"));
+	promise_check(fixture, promise);
+	fixture_free(fixture);
+}
+
+static void test_a_recovery_that_dies_at_any_call_loses_no_leaf(void **state)
+{
+	(void)state;
+	int at = 1;
+	for (int status = DIED; status == DIED; at++) {
+		struct fixture fixture;
+		struct promise promise = {0};
+		answered_make(&fixture, &promise);
+		pid_t child = fork();
+		if (child == 0) {
+			unsigned number;
+			fault_arm(FAULT_DIE, at, 0);
+			_exit(generation_recover(fixture.certificate, fixture.where, &number,
+						 NULL) == 0
+				      ? 0
+				      : 1);
+		}
+		int waited = 0;
+		assert_int_equal(waitpid(child, &waited, 0), child);
+		status = WEXITSTATUS(waited);
+		assert_true(status == DIED || status == 0);
+		answered_check(&fixture, &promise);
+		assert_true(at < MOST_CALLS);
+	}
+	assert_true(at > 15);
+}
+
+static void test_a_recovery_that_fails_at_any_call_loses_no_leaf(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		bool reached = true;
+		for (int at = 1; reached; at++) {
+			struct fixture fixture;
+			struct promise promise = {0};
+			unsigned number;
+			answered_make(&fixture, &promise);
+			fault_arm(FAULT_FAIL, at, codes[i]);
+			int result = generation_recover(fixture.certificate, fixture.where, &number,
+							&fixture.error);
+			armed = FAULT_NONE;
+			reached = calls >= at;
+			assert_true(result == 0 || result == -codes[i]);
+			answered_check(&fixture, &promise);
+			assert_true(at < MOST_CALLS);
+		}
+	}
+}
+
+static void test_a_prune_that_dies_at_any_call_leaves_whole_generations(void **state)
+{
+	(void)state;
+	int at = 1;
+	for (int status = DIED; status == DIED; at++) {
+		struct fixture fixture;
+		fixture_make(&fixture);
+		for (int i = 0; i < 3; i++)
+			fixture_issue(&fixture);
+		pid_t child = fork();
+		if (child == 0) {
+			fault_arm(FAULT_DIE, at, 0);
+			_exit(generation_prune(fixture.certificate, fixture.where, 1, NULL, 0,
+					       NULL) == 0
+				      ? 0
+				      : 1);
+		}
+		int waited = 0;
+		assert_int_equal(waitpid(child, &waited, 0), child);
+		status = WEXITSTATUS(waited);
+		fixture_recover(&fixture);
+		/* What is left under a number is whole; the newest is there. */
+		size_t count = fixture_count(&fixture);
+		assert_int_equal(fixture_has(&fixture, "0001") + fixture_has(&fixture, "0002") + 1,
+				 count);
+		assert_true(fixture_has(&fixture, "0003"));
+		promise_check(&fixture, &(struct promise){0});
+		fixture_free(&fixture);
+	}
+	assert_true(at > 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_death_before_any_call_of_an_issue_is_recovered),
+		cmocka_unit_test(test_a_failure_of_any_call_of_an_issue_is_told_and_recovered),
+		cmocka_unit_test(test_a_recovery_that_dies_at_any_call_loses_no_leaf),
+		cmocka_unit_test(test_a_recovery_that_fails_at_any_call_loses_no_leaf),
+		cmocka_unit_test(test_a_prune_that_dies_at_any_call_leaves_whole_generations),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
