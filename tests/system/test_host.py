@@ -141,7 +141,8 @@ def test_sanitizers_finding_is_seen_in_a_command_and_in_a_strict_unit(host, tmp_
 def test_handshake_reaches_a_server_inside_only(module_host):
     module_host.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                      "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/srv/key", "-out",
-                     "/srv/cert", "-subj", "/CN=inside", "-addext", "subjectAltName=DNS:inside.example"])
+                     "/srv/cert", "-subj", "/CN=inside", "-addext",
+                     "subjectAltName=DNS:inside.example"])
     server = module_host.spawn(["openssl", "s_server", "-accept", "127.0.0.1:4433", "-quiet",
                                 "-key", "/srv/key", "-cert", "/srv/cert"])
     module_host.wait(lambda: module_host.listening(4433), message="openssl s_server listens")
