@@ -44,7 +44,7 @@ class Sandbox:
         if zones:
             self.arguments += ["--zone", ",".join(zones)]
         if plain:
-            self.arguments.append("--plain-http")
+            self.arguments.append("--plain")
         seed = os.environ.get("ORIGIN_CA_CHAOS")
         if seed and chaos:
             self.arguments += ["--chaos", seed]
