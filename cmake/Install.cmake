@@ -3,6 +3,9 @@ set(ORIGIN_CA_UNIT_DIR "lib/systemd/system" CACHE PATH "systemd unit directory, 
 install(TARGETS origin-ca-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(TARGETS origin-ca-supervisor
   RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/origin-ca-agent)
+if(TARGET origin-ca-sandbox)
+  install(TARGETS origin-ca-sandbox RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 install(DIRECTORY templates/ DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agent/templates
   FILES_MATCHING PATTERN "*.mustache")
 configure_file(units/origin-ca-agent.service.in units/origin-ca-agent.service @ONLY)

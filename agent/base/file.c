@@ -61,7 +61,7 @@ int file_write_at(int directory, const char *where, const char *name, const void
 		result = write_all(fd, data, length);
 		operation = "write";
 	}
-	if (result == 0 && sync == FILE_SYNC && fsync(fd) < 0) {
+	if (result == 0 && sync != FILE_NO_SYNC && fsync(fd) < 0) {
 		result = -errno;
 		operation = "sync";
 	}
@@ -212,8 +212,12 @@ int directory_make_path(const char *path, const struct file_access *access, int 
 	CLEANUP(freep) char *parent = string_copy(path);
 	for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(parent, 0755) < 0 && errno != EEXIST)
-			return error_errno(error, -errno, "cannot make directory %s", parent);
+		/* The umask may have taken bits away that the path's readers need. */
+		int made = mkdir(parent, 0755) < 0 ? -errno : 0;
+		if (made == 0 && chmod(parent, 0755) < 0)
+			made = -errno;
+		if (made < 0 && made != -EEXIST)
+			return error_errno(error, made, "cannot make directory %s", parent);
 		*slash = '/';
 	}
 	return directory_make_at(AT_FDCWD, "", path, access, ret_fd, error);

@@ -19,6 +19,13 @@ struct origin_certificate {
 
 void origin_certificate_free(struct origin_certificate *certificate);
 
+/*
+ * Reads a certificate object of the API. What is missing or malformed is left out (an id that is
+ * not of the two forms would be no good in a path); -EPROTO when neither id nor PEM is left.
+ */
+int origin_certificate_read(const cJSON *object, struct origin_certificate *ret_certificate,
+			    struct error *error);
+
 struct origin_request {
 	const char *csr_pem;
 	const struct string_list *hostnames; /* A-labels */
@@ -30,7 +37,7 @@ struct origin_request {
 int origin_ca_create(struct client *client, const struct origin_request *request,
 		     struct origin_certificate *ret_certificate, struct error *error);
 
-/* GET /certificates/ID. -ENOENT for 1101 or 404. */
+/* GET /certificates/ID. -ENOENT for 1101 or 404. `id` in another form than the API's: -EINVAL. */
 int origin_ca_get(struct client *client, const char *id, struct origin_certificate *ret_certificate,
 		  struct error *error);
 
@@ -44,14 +51,17 @@ typedef int origin_ca_visit(const struct origin_certificate *certificate, void *
 
 enum {
 	ORIGIN_CA_PAGE = 50,
-	ORIGIN_CA_PAGES_LIMIT = 2000
+	ORIGIN_CA_PAGES_LIMIT = 2000,
+	ORIGIN_CA_LIST_LIMIT = ORIGIN_CA_PAGE * ORIGIN_CA_PAGES_LIMIT, /* certificates of a zone */
 };
 
 /*
- * GET /certificates?zone_id=...: pages of 50 one at a time, each certificate visited once. Ends
- * when a page is short or brings nothing new (also when the server ignores `page`), when
- * total_count was reached, or with an error after ORIGIN_CA_PAGES_LIMIT pages. Returns 1 when the
- * visitor stopped it, 0 at the end of the list.
+ * GET /certificates?zone_id=...: pages of 50 one at a time, each certificate visited once, however
+ * often it is listed. result_info is only believed when it says that there is more, or where it
+ * agrees with what was seen: the list ends with a page that brings nothing new (also when the
+ * server ignores `page`), or with a short page when all of total_count was seen; else with an error
+ * after ORIGIN_CA_PAGES_LIMIT pages or ORIGIN_CA_LIST_LIMIT certificates. An entry of the list
+ * without id and PEM is passed over. Returns 1 when the visitor stopped it, 0 at the end.
  */
 int origin_ca_list(struct client *client, const char *zone_id, origin_ca_visit *visit,
 		   void *context, struct error *error);

@@ -80,9 +80,8 @@ int agent_path(const char *path, char **ret_path, struct error *error)
 	}
 	char directory[PATH_MAX];
 	if (!getcwd(directory, sizeof(directory))) {
-		int result = errno > 0 ? -errno : -EIO;
-		error_errno(error, result, "cannot tell the working directory");
-		return result;
+		error_errno(error, -errno, "cannot tell the working directory");
+		return -ENOENT; /* mostly: it was removed */
 	}
 	*ret_path = string_format("%s/%s", strcmp(directory, "/") == 0 ? "" : directory, path);
 	return 0;

@@ -1,7 +1,6 @@
 /* drop_in.c - the files of conf_dir. */
 #include <dirent.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -12,13 +11,8 @@ DEFINE_CLEANUP(DIR *, closedir)
 /* Editors, package managers and other tools that are not done yet leave such names. */
 static bool is_leftover(const char *name)
 {
-	static const char *const patterns[] = {"*~", "*.dpkg-*", "*.rpm*", "*.swp", "*.tmp"};
-	if (name[0] == '.')
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
-		if (fnmatch(patterns[i], name, 0) == 0)
-			return true;
-	return false;
+	return name[0] == '.' || string_ends(name, "~") || string_ends(name, ".swp") ||
+	       string_ends(name, ".tmp") || strstr(name, ".dpkg-") || strstr(name, ".rpm");
 }
 
 void mode_check(struct build *build, const char *path, mode_t mode)

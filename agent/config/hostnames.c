@@ -46,7 +46,7 @@ static int duplicates_refuse(const char *file, const struct value_items *items,
 			     const struct config_certificate *certificate,
 			     struct problem_list *problems)
 {
-	struct numbered sorted[CONFIG_HOSTNAME_LIMIT];
+	struct numbered sorted[CONFIG_HOSTNAME_LIMIT] = {0};
 	size_t count = certificate->hostnames.count;
 	if (count < 2)
 		return 0;

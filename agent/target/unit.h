@@ -2,7 +2,8 @@
  * unit.h - a service of this host's systemd, over sd-bus (org.freedesktop.systemd1(5)).
  *
  * A connection is for one thread. Every call has a deadline. Without a system bus (a container)
- * unit_open() fails with -ENOENT and the remedy (`reload = none`).
+ * unit_open() fails with -ENOENT (class configuration) and the remedy (`reload = none`); with a
+ * bus that does not answer with -ETIMEDOUT or another errno (class local).
  */
 #ifndef ORIGIN_CA_TARGET_UNIT_H
 #define ORIGIN_CA_TARGET_UNIT_H
@@ -43,20 +44,29 @@ enum unit_verb {
 
 /*
  * Does it and waits for the job's end: subscribes, calls ReloadUnit (TryRestartUnit, StartUnit)
- * with mode "replace", waits for the JobRemoved of our job, then reads ActiveState again. Success
- * only when the job's result is "done" and the unit is active after it. -ETIMEDOUT at the
- * deadline. Errors are of class deploy, but of class configuration for a unit that is not loaded
- * or cannot reload, and authorization when polkit refuses; with the unit's own last lines from
- * the journal (unit_journal()) where they can be read. Never starts a stopped unit (UNIT_START
- * excepted): -ESHUTDOWN, class deploy, "nginx.service is inactive".
+ * with mode "replace", waits for the JobRemoved of our job, then looks at ActiveState again.
+ * Success only when the job's result is "done" and the unit stays active for half a second after
+ * it (Apache httpd dies of a bad key after its reload job was done); a oneshot that was started
+ * must have succeeded instead.
+ *
+ * Errors are of class deploy, but of class configuration for a unit that is not there (-ENOENT),
+ * is masked (-EPERM) or cannot reload (-EOPNOTSUPP), and authorization (-EACCES) when polkit
+ * refuses. -ETIMEDOUT at the deadline: the job stays queued at systemd and is named; like
+ * -ECONNRESET (the bus was lost) with outcome_unknown. A job that failed quotes the unit's own
+ * words from the journal where they can be read, "nginx: [emerg] ... in FILE:LINE" first of all.
+ * Never starts a stopped unit (UNIT_START excepted): -ESHUTDOWN, "nginx.service is inactive";
+ * -ESHUTDOWN also for a unit that went down after the job.
  */
 int unit_job(struct unit_bus *bus, const char *unit, enum unit_verb verb, int64_t timeout_ms,
 	     struct error *error);
 
 /*
  * The newest messages of the unit since `since` (seconds, wall clock), at most `most` lines of
- * priority `priority` or more urgent, oldest first, appended to `lines`. What cannot be read (no
- * journal, no permission) gives 0 lines and no error.
+ * priority `priority` or more urgent, oldest first, each text once, appended to `lines`: what its
+ * processes said and what systemd said about it. Valid UTF-8 without control characters. Ask for
+ * priority 6 (info) to see what a server says on standard error: journald takes that for info
+ * whatever it says. By the unit's Id, not an alias. What cannot be read (no journal, no
+ * permission: the group systemd-journal may) gives 0 lines and no error.
  */
 int unit_journal(const char *unit, int64_t since, int priority, size_t most,
 		 struct string_list *lines, struct error *error);

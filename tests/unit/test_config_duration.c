@@ -70,7 +70,7 @@ static void test_durations_read_well(void **state)
 	assert_reads(3600 + 59 * 60 + 59, "1 h 59 min");
 	assert_reads(INT64_C(100800), "1 day 4 h");
 	assert_reads(INT64_C(29) * 86400 + 3600, "29 days");
-	assert_reads(-3 * 3600, "-3 h");
+	assert_reads(-10800, "-3 h");
 	assert_reads(INT64_MAX, "106751991167300 days");
 	assert_reads(INT64_MIN, "-106751991167300 days");
 }

@@ -1,0 +1,213 @@
+#include "cloudflare/answer.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "cloudflare/client.h"
+#include "cloudflare/pace.h"
+
+/*
+ * CURLOPT_PREREQFUNCTION: the connection stands, the request is about to be sent.
+ *
+ * When a connection that was used before ends without an answer, libcurl sends the request again
+ * on a new one by itself, POST included, though the API may have carried it out before the
+ * connection ended. There is no option against that; but this callback is asked again, and says no.
+ */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is libcurl's */
+static int before_sending(void *context, char *peer, char *local, int peer_port, int local_port)
+{
+	(void)peer;
+	(void)local;
+	(void)peer_port;
+	(void)local_port;
+	struct answer *answer = context;
+	answer->sendings++;
+	return answer->sendings > 1 && !answer->repeatable ? CURL_PREREQFUNC_ABORT
+							   : CURL_PREREQFUNC_OK;
+}
+
+/* CURLOPT_WRITEFUNCTION. */
+static size_t body_take(char *data, size_t size, size_t count, void *context)
+{
+	struct answer *answer = context;
+	if (buffer_add(&answer->exchange.body, data, size * count) < 0) {
+		answer->too_large = true;
+		return 0;
+	}
+	return size * count;
+}
+
+/* The value of a header line when its name is `name`: a copy without white space around. */
+static bool header_value(const char *line, size_t length, const char *name, char *value,
+			 size_t size)
+{
+	size_t name_length = strlen(name);
+	if (length <= name_length || line[name_length] != ':' ||
+	    strncasecmp(line, name, name_length) != 0)
+		return false;
+	const char *start = line + name_length + 1;
+	const char *end = line + length;
+	while (start < end && (*start == ' ' || *start == '\t'))
+		start++;
+	while (end > start && (unsigned char)end[-1] <= ' ')
+		end--;
+	if ((size_t)(end - start) >= size || memchr(start, '\0', (size_t)(end - start)))
+		return false;
+	memcpy(value, start, (size_t)(end - start));
+	value[end - start] = '\0';
+	return true;
+}
+
+/* Seconds, or a date (RFC 9110, 10.2.3), by the server's clock where we know it. */
+static int64_t retry_after_read(const char *value, int64_t date)
+{
+	size_t length = strlen(value);
+	int64_t seconds = -1;
+	if (length > 0 && strspn(value, "0123456789") == length) {
+		seconds = length > 9 ? PACE_SECONDS_LIMIT : strtol(value, NULL, 10);
+	} else {
+		time_t moment = curl_getdate(value, NULL);
+		if (moment != (time_t)-1)
+			seconds = (int64_t)moment - (date ? date : clock_now());
+		if (moment != (time_t)-1 && seconds < 0)
+			seconds = 0;
+	}
+	return seconds < PACE_SECONDS_LIMIT ? seconds : PACE_SECONDS_LIMIT;
+}
+
+static void header_note(struct exchange *exchange, const char *line, size_t length)
+{
+	char value[256];
+
+	if (header_value(line, length, "CF-Ray", value, sizeof(value))) {
+		snprintf(exchange->cf_ray, sizeof(exchange->cf_ray), "%.47s", value);
+	} else if (header_value(line, length, "Date", value, sizeof(value))) {
+		time_t date = curl_getdate(value, NULL);
+		exchange->date = date > 0 ? (int64_t)date : 0;
+	} else if (header_value(line, length, "Retry-After", value, sizeof(value))) {
+		exchange->retry_after = retry_after_read(value, exchange->date);
+	} else if (header_value(line, length, "Ratelimit", value, sizeof(value))) {
+		ratelimit_parse(value, &exchange->remaining, &exchange->reset);
+	}
+}
+
+static void headers_forget(struct exchange *exchange)
+{
+	exchange->cf_ray[0] = '\0';
+	exchange->retry_after = -1;
+	exchange->remaining = -1;
+	exchange->reset = -1;
+	exchange->date = 0;
+}
+
+/* CURLOPT_HEADERFUNCTION: one whole line a call. */
+static size_t header_take(char *data, size_t size, size_t count, void *context)
+{
+	struct answer *answer = context;
+	size_t length = size * count;
+
+	answer->header_bytes += length;
+	if (answer->header_bytes > ANSWER_HEADERS_LIMIT) {
+		answer->too_large = true;
+		return 0;
+	}
+	/* What was said before belongs to an interim answer (100, 103). */
+	if (length > 5 && strncasecmp(data, "HTTP/", 5) == 0)
+		headers_forget(&answer->exchange);
+	else
+		header_note(&answer->exchange, data, length);
+	return length;
+}
+
+CURLcode answer_attach(struct answer *answer, CURL *easy, bool repeatable)
+{
+	*answer = (struct answer){.repeatable = repeatable,
+				  .exchange = {.body = BUFFER(CLIENT_BODY_LIMIT)}};
+	headers_forget(&answer->exchange);
+
+	CURLcode code = CURLE_OK;
+#define SET(option, value)                                                                         \
+	do {                                                                                       \
+		if (code == CURLE_OK)                                                              \
+			code = curl_easy_setopt(easy, option, value);                              \
+	} while (0)
+	SET(CURLOPT_ERRORBUFFER, answer->words);
+	SET(CURLOPT_PREREQFUNCTION, before_sending);
+	SET(CURLOPT_PREREQDATA, answer);
+	SET(CURLOPT_WRITEFUNCTION, body_take);
+	SET(CURLOPT_WRITEDATA, answer);
+	SET(CURLOPT_HEADERFUNCTION, header_take);
+	SET(CURLOPT_HEADERDATA, answer);
+#undef SET
+	return code;
+}
+
+/*
+ * With CURLOPT_NOSIGNAL libcurl leaves SIGPIPE to us, and OpenSSL may write to a connection that
+ * is closed. Ignoring it in the whole process would be inherited by the programs that the agent
+ * starts, so it is held back in this thread and taken out again.
+ */
+static CURLcode perform_without_sigpipe(CURL *easy)
+{
+	sigset_t pipe;
+	sigset_t before;
+	sigset_t pending;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigpending(&pending);
+	bool was_pending = sigismember(&pending, SIGPIPE) == 1;
+	pthread_sigmask(SIG_BLOCK, &pipe, &before);
+
+	CURLcode code = curl_easy_perform(easy);
+
+	static const struct timespec at_once = {0};
+	if (!was_pending)
+		while (sigtimedwait(&pipe, NULL, &at_once) == SIGPIPE)
+			;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return code;
+}
+
+/*
+ * Was a byte of the request sent? Asked only of a transfer that failed. Where the callback was
+ * never called, none was (refused connection, TLS, proxy). After it, only an error of sending with
+ * nothing counted says so; every other failure counts as sent.
+ */
+static bool was_sent(const struct answer *answer, CURL *easy, CURLcode code)
+{
+	if (answer->sendings == 0)
+		return false;
+	if (answer->sendings > 1 || code != CURLE_SEND_ERROR)
+		return true;
+
+	long connect_status = 0;
+	long header_bytes = 0;
+	curl_off_t body_bytes = 0;
+	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+	curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &header_bytes);
+	curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &body_bytes);
+	/* CONNECT's own bytes are in the count. */
+	return connect_status != 0 || header_bytes > 0 || body_bytes > 0;
+}
+
+void answer_perform(struct answer *answer, CURL *easy, struct fault *fault)
+{
+	CURLcode code = perform_without_sigpipe(easy);
+	long status = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	answer->exchange.http_status = (int)status;
+	fault->code = code;
+	fault->sent = was_sent(answer, easy, code);
+	fault->repeated = answer->sendings > 1 && !answer->repeatable;
+	fault->too_large = answer->too_large;
+	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &fault->proxy_status);
+	curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &fault->verify_result);
+	memcpy(fault->words, answer->words, sizeof(fault->words));
+}

@@ -1,0 +1,28 @@
+/* token.h - the API token: where it is read from, and what is refused before Cloudflare sees it. */
+#ifndef ORIGIN_CA_CLOUDFLARE_TOKEN_H
+#define ORIGIN_CA_CLOUDFLARE_TOKEN_H
+
+#include "base/error.h"
+#include "config/model.h"
+
+enum {
+	TOKEN_SIZE_LIMIT = 4096 /* bytes of the file */
+};
+
+/*
+ * Where the token of `api` is read from: its token_file, else $CREDENTIALS_DIRECTORY/api-token
+ * (systemd) when that exists, else api-token beside the default agent.ini
+ * (/etc/origin-ca-agent/api-token). free() it.
+ */
+char *token_path(const struct config_api *api);
+
+/*
+ * The API token of `api`. White space at the end is cut off. Refused, each with a remedy: absent,
+ * empty, more than TOKEN_SIZE_LIMIT bytes, more than one line, a space or a control character
+ * inside, readable or writable by others (mode & 077; root's own file may be readable by its group,
+ * so there mode & 037; what lies in the credentials directory is systemd's to protect), an Origin
+ * CA key ("v1.0-", ended 2026-09-30), a Global API key ("cfk_"). Free with secret_free().
+ */
+int token_read(const struct config_api *api, char **ret_token, struct error *error);
+
+#endif

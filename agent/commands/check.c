@@ -1,0 +1,285 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "cloudflare/zone.h"
+#include "commands/command.h"
+#include "pass/reload.h"
+#include "pass/report.h"
+#include "target/template.h"
+
+enum {
+	CLOCK_TOLERANCE = 300
+}; /* seconds that our clock may differ from the API's */
+
+/* What was looked at, for people and as JSON at once. */
+struct findings {
+	struct buffer text;
+	cJSON *array;
+	unsigned failures;
+};
+
+static void found(struct findings *findings, const char *subject, const char *level,
+		  const char *message, const char *remedy)
+{
+	cJSON *json = json_append_object(findings->array);
+	json_add_string(json, "subject", subject);
+	json_add_string(json, "level", level);
+	json_add_string(json, "message", message);
+	buffer_add_format(&findings->text, "%-7s %s: %s\n", level, subject, message);
+	if (remedy && remedy[0]) {
+		json_add_string(json, "remedy", remedy);
+		buffer_add_format(&findings->text, "        -> %s\n", remedy);
+	}
+	findings->failures += strcmp(level, "error") == 0;
+}
+
+static void found_ok(struct findings *findings, const char *subject, const char *message)
+{
+	found(findings, subject, "ok", message, NULL);
+}
+
+static void found_error(struct findings *findings, const char *subject, const struct error *error)
+{
+	found(findings, subject, "error", error->message, error->remedy);
+}
+
+/* A state directory that is not there yet is made by the first pass: then its parent counts. */
+static void check_store(const struct config *config, struct findings *findings)
+{
+	const char *path = config->agent.state_dir;
+	CLEANUP(freep) char *parent = string_copy(path);
+	struct stat status;
+	while (stat(parent, &status) < 0 && strrchr(parent, '/') > parent)
+		*strrchr(parent, '/') = '\0';
+	if (access(parent, W_OK | X_OK) == 0) {
+		found_ok(findings, path,
+			 strcmp(parent, path) == 0 ? "can be written"
+						   : "will be made by the first pass");
+		return;
+	}
+	struct error error = {0};
+	error_errno(&error, -errno, "cannot be written by user %u", (unsigned)geteuid());
+	error_remedy(&error, "run as root, or chown it to the agent's user");
+	found_error(findings, path, &error);
+}
+
+/* Zones that were found, so that a thousand names of one zone ask once. */
+struct known_zones {
+	struct string_list names;
+};
+
+static bool zone_known(const struct known_zones *known, const char *hostname)
+{
+	for (size_t i = 0; i < known->names.count; i++) {
+		const char *zone = known->names.items[i];
+		if (string_ends(hostname, zone) &&
+		    (strlen(hostname) == strlen(zone) ||
+		     hostname[strlen(hostname) - strlen(zone) - 1] == '.'))
+			return true;
+	}
+	return false;
+}
+
+static void check_zone(struct client *client, const struct config_certificate *certificate,
+		       const char *hostname, struct known_zones *known, struct findings *findings)
+{
+	struct zone zone = {0};
+	struct error error = {0};
+	if (zone_known(known, hostname))
+		return;
+
+	int result = zone_find(client, hostname, &zone, &error);
+	if (result == -EACCES) {
+		/* Issuing does not need it; only the search for a lost answer does. */
+		bool given = certificate->zone_id != NULL;
+		found(findings, certificate->name, given ? "ok" : "warning",
+		      given ? "the token may not read zones; zone_id is set" : error.message,
+		      given ? NULL : error.remedy);
+		string_list_add(&known->names, hostname);
+		return;
+	}
+	if (result < 0) {
+		found_error(findings, certificate->name, &error);
+		return;
+	}
+	string_list_add(&known->names, zone.name);
+	CLEANUP(freep)
+	char *message = string_format("zone %s is %s%s", zone.name, zone.status,
+				      zone.paused ? ", but paused" : "");
+	if (strcmp(zone.status, "active") == 0 && !zone.paused)
+		found_ok(findings, certificate->name, message);
+	else
+		found(findings, certificate->name, "warning", message,
+		      zone.paused ? "visitors reach the origin directly and do not trust an Origin "
+				    "CA certificate: resume the zone"
+				  : "certificates are issued only once the zone is active");
+}
+
+static void check_clock(const struct client *client, struct findings *findings)
+{
+	int64_t offset = 0;
+	if (!client_clock_offset(client, &offset))
+		return;
+	if (offset >= -CLOCK_TOLERANCE && offset <= CLOCK_TOLERANCE)
+		return;
+	CLEANUP(freep)
+	char *message = string_format("this host's clock differs from the API's by %lld seconds",
+				      (long long)offset);
+	found(findings, "clock", "error", message, "start time synchronisation");
+}
+
+static void check_account(const struct config *config, const struct config_api *api,
+			  struct findings *findings)
+{
+	CLEANUP(client_freep) struct client *client = NULL;
+	struct error error = {0};
+	enum token_status status = TOKEN_UNKNOWN;
+	int64_t deadline = clock_monotonic_ms() + api->timeout * 1000 * 2;
+	CLEANUP(freep)
+	char *label = api->name[0] ? string_format("[api %s]", api->name) : string_copy("[api]");
+
+	if (client_new(api, deadline, &client, &error) < 0 ||
+	    token_verify(client, NULL, &status, &error) < 0) {
+		found_error(findings, label, &error);
+		return;
+	}
+	if (status == TOKEN_ACTIVE)
+		found_ok(findings, label, "the token is active");
+	else if (status == TOKEN_UNKNOWN)
+		found_ok(findings, label, "an account token; it is checked by its use");
+	else
+		found(findings, label, "error",
+		      status == TOKEN_EXPIRED ? "the token has expired" : "the token is disabled",
+		      "make a new token with Zone > SSL and Certificates > Edit and put it into "
+		      "the token file");
+	check_clock(client, findings);
+
+	struct known_zones known = {0};
+	for (size_t i = 0; i < config->certificate_count; i++) {
+		const struct config_certificate *certificate = config->certificates[i];
+		for (size_t j = 0; certificate->api == api && j < certificate->hostnames.count; j++)
+			check_zone(client, certificate, certificate->hostnames.items[j], &known,
+				   findings);
+	}
+	string_list_free(&known.names);
+}
+
+static bool account_used(const struct config *config, const struct config_api *api)
+{
+	for (size_t i = 0; i < config->certificate_count; i++)
+		if (config->certificates[i]->api == api)
+			return true;
+	return false;
+}
+
+static void check_unit(const struct config_target *target, const char *subject,
+		       struct findings *findings)
+{
+	CLEANUP(unit_closep) struct unit_bus *bus = NULL;
+	struct error error = {0};
+	struct unit_status status = {0};
+	const char *unit = NULL;
+
+	if (target->reload == RELOAD_NONE) {
+		found_ok(findings, subject, "is not reloaded (reload = none)");
+		return;
+	}
+	if (unit_open(&bus, &error) < 0 || reload_unit(bus, target, &unit, &error) < 0 ||
+	    unit_status(bus, unit, &status, &error) < 0) {
+		found_error(findings, subject, &error);
+		return;
+	}
+	CLEANUP(freep)
+	char *message = string_format("%s is %s and %s", unit, status.active_state,
+				      status.can_reload ? "can reload" : "cannot reload");
+	if (target->reload == RELOAD_RELOAD && !status.can_reload)
+		found(findings, subject, "error", message, "set reload = restart");
+	else if (strcmp(status.active_state, "active") != 0)
+		found(findings, subject, "warning", message,
+		      "it is not started by the agent; start it, or set start_stopped = yes");
+	else
+		found_ok(findings, subject, message);
+}
+
+/* The template must render for every certificate that goes through it. */
+static void check_template(const struct config *config, const struct config_target *target,
+			   const char *subject, struct findings *findings)
+{
+	struct snippet_template template = {0};
+	struct error error = {0};
+	int result = snippet_template_load(config, target, &template, &error);
+	for (size_t i = 0; result == 0 && i < config->certificate_count; i++) {
+		const struct config_certificate *certificate = config->certificates[i];
+		for (size_t j = 0; result == 0 && j < certificate->target_count; j++) {
+			struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+			if (certificate->targets[j] == target)
+				result = snippet_render(&template, certificate, 1,
+							config->agent.state_dir, &text, &error);
+			buffer_free(&text);
+		}
+	}
+	if (result < 0)
+		found_error(findings, subject, &error);
+	else
+		found_ok(findings, subject, "its template renders");
+	snippet_template_free(&template);
+}
+
+static void check_all(const struct config *config, struct findings *findings)
+{
+	for (size_t i = 0; i < config->problem_count; i++) {
+		const struct config_problem *problem = &config->problems[i];
+		CLEANUP(freep)
+		char *place = problem->place.line ? string_format("%s:%u", problem->place.file,
+								  problem->place.line)
+						  : string_copy(problem->place.file);
+		found(findings, place, problem->warning ? "warning" : "error", problem->message,
+		      problem->remedy);
+	}
+	check_store(config, findings);
+	for (size_t i = 0; i < config->api_count; i++)
+		if (account_used(config, config->apis[i]))
+			check_account(config, config->apis[i], findings);
+	for (size_t i = 0; i < config->target_count; i++) {
+		const struct config_target *target = config->targets[i];
+		CLEANUP(freep) char *subject = string_format("[target %s]", target->name);
+		check_template(config, target, subject, findings);
+		check_unit(target, subject, findings);
+	}
+	if (config->certificate_count == 0)
+		found(findings, config->path, "warning", "no certificate is configured",
+		      "add a file with [certificate NAME] to the drop-in directory");
+}
+
+int command_check(const struct command_options *options)
+{
+	struct config *loaded = NULL;
+	struct error error = {0};
+	CLEANUP(cJSON_Deletep) cJSON *json = json_object();
+	struct findings findings = {.text = BUFFER(64 << 20)};
+
+	json_add_integer(json, "version", 1);
+	findings.array = json_add_array(json, "findings");
+	int result = config_load(options->config_path, &loaded, &error);
+	CLEANUP(config_freep) struct config *config = loaded;
+	if (result < 0)
+		found_error(&findings, options->config_path, &error);
+	else
+		check_all(config, &findings);
+
+	int status = findings.failures ? PASS_EXIT_FAILED : PASS_EXIT_CURRENT;
+	if (result < 0 || config_error_count(config))
+		status = PASS_EXIT_CONFIGURATION;
+	json_add_integer(json, "exit_status", status);
+	if (!(options->json ? command_print_json(json)
+			    : command_print(buffer_text(&findings.text))))
+		status = PASS_EXIT_FAILED;
+	buffer_free(&findings.text);
+	return status;
+}

@@ -1,0 +1,67 @@
+#include "commands/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+
+const struct command commands[] = {
+	{"run", "", "run as the agent (systemd starts this)", command_run, 0, 0},
+	{"pass", NULL, "one scheduled pass (the agent's child)", command_pass, 0, 0},
+	{"renew", "[NAME...]", "one pass now; the same as --renew-now", command_renew, 0, SIZE_MAX},
+	{"check", "", "what would fail, and the remedy", command_check, 0, 0},
+	{"status", "[NAME...]", "certificates, targets, expiry, errors", command_status, 0,
+	 SIZE_MAX},
+	{"render", "NAME TARGET", "print a snippet", command_render, 2, 2},
+	{"probe", "[NAME...]", "handshake now: which leaf is served where", command_probe, 0,
+	 SIZE_MAX},
+};
+
+const size_t command_count = ARRAY_SIZE(commands);
+
+struct config *command_config(const struct command_options *options)
+{
+	struct config *config = NULL;
+	struct error error = {0};
+
+	if (config_load(options->config_path, &config, &error) < 0) {
+		log_failure(LOG_LEVEL_ERROR, &error);
+		return NULL;
+	}
+	for (size_t i = 0; i < config->problem_count; i++) {
+		CLEANUP(freep) char *text = config_problem_text(&config->problems[i]);
+		if (config->problems[i].warning)
+			log_warning("%s", text);
+		else
+			log_error("%s", text);
+	}
+	return config;
+}
+
+bool command_names_known(const struct command_options *options, const struct config *config)
+{
+	bool known = true;
+	for (size_t i = 0; i < options->arguments.count; i++)
+		if (!config_certificate_find(config, options->arguments.items[i])) {
+			log_error("there is no usable [certificate %s]",
+				  options->arguments.items[i]);
+			known = false;
+		}
+	return known;
+}
+
+bool command_print(const char *text)
+{
+	if (fputs(text, stdout) != EOF && fflush(stdout) == 0)
+		return true;
+	log_error("cannot write to standard output: %s", strerror(errno));
+	return false;
+}
+
+bool command_print_json(const cJSON *json)
+{
+	CLEANUP(freep) char *text = json_print(json, true);
+	return command_print(text);
+}

@@ -1,0 +1,55 @@
+/*
+ * command.h - the commands of the program (DESIGN 6), one file each, and what they share.
+ */
+#ifndef ORIGIN_CA_COMMANDS_COMMAND_H
+#define ORIGIN_CA_COMMANDS_COMMAND_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "config/model.h"
+#include "pass/pass.h"
+
+struct command_options {
+	const char *config_path;
+	const char *program; /* argv[0] */
+	bool json;
+	bool force;
+	bool dry_run;
+	struct string_list arguments; /* behind the command */
+};
+
+struct command {
+	const char *name;
+	const char *synopsis; /* of its arguments; NULL hides the command */
+	const char *summary;
+	int (*run)(const struct command_options *options); /* gives the exit status */
+	size_t least, most;				   /* arguments */
+};
+
+extern const struct command commands[];
+extern const size_t command_count;
+
+int command_run(const struct command_options *options);
+int command_pass(const struct command_options *options);
+int command_renew(const struct command_options *options);
+int command_check(const struct command_options *options);
+int command_status(const struct command_options *options);
+int command_render(const struct command_options *options);
+int command_probe(const struct command_options *options);
+
+/*
+ * Reads the configuration and tells each problem once on standard error. NULL, after a message,
+ * when there is nothing to go on with (exit status 3).
+ */
+struct config *command_config(const struct command_options *options);
+
+/* Names a certificate that is not configured on standard error; true when all are. */
+bool command_names_known(const struct command_options *options, const struct config *config);
+
+/* Standard output, whole or with a message on standard error and a false. */
+bool command_print(const char *text);
+bool command_print_json(const cJSON *json);
+
+#endif

@@ -1,0 +1,63 @@
+#include <errno.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "commands/command.h"
+#include "pass/report.h"
+
+static int run(const struct command_options *options, const struct pass_options *pass_options,
+	       bool print)
+{
+	CLEANUP(config_freep) struct config *config = command_config(options);
+	if (!config)
+		return PASS_EXIT_CONFIGURATION;
+	if (!command_names_known(options, config))
+		return config_error_count(config) ? PASS_EXIT_CONFIGURATION : PASS_EXIT_USAGE;
+
+	struct pass pass;
+	struct error error = {0};
+	int result = pass_run(config, pass_options, &pass, &error);
+	if (result < 0) {
+		log_failure(LOG_LEVEL_ERROR, &error);
+		pass_free(&pass);
+		return result == -EWOULDBLOCK ? PASS_EXIT_LOCKED : PASS_EXIT_FAILED;
+	}
+	int status = (int)pass_exit_status(&pass);
+	if (print && options->json) {
+		CLEANUP(cJSON_Deletep) cJSON *json = report_json(&pass);
+		report_log(&pass);
+		if (!command_print_json(json))
+			status = PASS_EXIT_FAILED;
+	} else if (print) {
+		struct buffer text = BUFFER(64 << 20);
+		report_text(&pass, &text);
+		if (!command_print(buffer_text(&text)))
+			status = PASS_EXIT_FAILED;
+		buffer_free(&text);
+	} else {
+		report_log(&pass);
+	}
+	pass_free(&pass);
+	return status;
+}
+
+int command_renew(const struct command_options *options)
+{
+	if (options->force && options->arguments.count == 0) {
+		log_error("--force issues new certificates: name the ones that it is for");
+		return PASS_EXIT_USAGE;
+	}
+	struct pass_options pass_options = {
+		.names = &options->arguments,
+		.now = true,
+		.force = options->force,
+		.dry_run = options->dry_run,
+	};
+	return run(options, &pass_options, true);
+}
+
+int command_pass(const struct command_options *options)
+{
+	struct pass_options pass_options = {0};
+	return run(options, &pass_options, false);
+}

@@ -1,0 +1,183 @@
+#include "pass/commit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "target/template.h"
+
+char *commit_path(const struct pass_job *job, const struct pass_target_job *target_job)
+{
+	CLEANUP(freep)
+	char *file = snippet_file_name(target_job->target, job->certificate);
+	return string_format("%s/%s", target_job->target->snippet_dir, file);
+}
+
+static char *rollback_name(const struct pass_target_job *target_job)
+{
+	return string_format("rollback.%s", target_job->target->name);
+}
+
+/* Records what is in place now. */
+static void record(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
+		   const char *file, unsigned generation, const char *rendered_from)
+{
+	const struct pass_target *target = &pass->targets[target_job->index];
+	struct state_target *state = state_target_get(&job->state, target_job->target->name);
+	struct file_stamp stamp;
+	char text[FILE_STAMP_TEXT_SIZE] = "";
+
+	if (file_stamp_at(target->directory, file, &stamp) == 0)
+		file_stamp_format(&stamp, text);
+	state->generation = generation;
+	free(state->snippet_stamp);
+	state->snippet_stamp = string_copy(text);
+	free(state->rendered_from);
+	state->rendered_from = string_copy(rendered_from);
+	job->dirty = true;
+}
+
+/*
+ * Keeps the bytes to go back to. Bytes that were never verified do not replace ones that were:
+ * after a crash between two tries the way back must still lead to what really served.
+ */
+static int keep_rollback(const struct pass *pass, struct pass_job *job,
+			 const struct pass_target_job *target_job, struct error *error)
+{
+	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
+	/* Before the first verified generation there is only the placeholder, which can be rendered
+	 * again at any time. */
+	if (!state || !state->verified_generation)
+		return 0;
+	bool verified = !state->reload_pending && state->verified_generation == state->generation;
+	CLEANUP(freep) char *name = rollback_name(target_job);
+	CLEANUP(closep) int directory = -1;
+	struct file_stamp stamp;
+	int result = store_certificate_open(&pass->store, job->certificate->name, true, &directory,
+					    error);
+	if (result < 0 || (!verified && file_stamp_at(directory, name, &stamp) == 0))
+		return result;
+	return file_write_at(directory, job->where, name, target_job->before.data,
+			     target_job->before.length, &FILE_ACCESS(0600), FILE_SYNC, error);
+}
+
+static bool same_bytes(const struct buffer *one, const struct buffer *other)
+{
+	return one->length == other->length &&
+	       memcmp(buffer_text(one), buffer_text(other), one->length) == 0;
+}
+
+int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
+		   enum file_sync sync, struct error *error)
+{
+	const struct pass_target *target = &pass->targets[target_job->index];
+	unsigned generation = job->state.newest;
+	struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+	CLEANUP(freep)
+	char *file = snippet_file_name(target_job->target, job->certificate);
+
+	int result = snippet_render(&target->template, job->certificate, generation,
+				    pass->store.path, &text, error);
+	if (result < 0)
+		return result;
+
+	buffer_free(&target_job->before);
+	target_job->before = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+	struct error ignored = {0};
+	target_job->had_before = snippet_read(target->directory, target_job->target, file,
+					      &target_job->before, &ignored) == 0;
+	bool same = target_job->had_before && same_bytes(&text, &target_job->before);
+	if (!same && target_job->had_before && generation)
+		result = keep_rollback(pass, job, target_job, error);
+	/* The same bytes are written again only to put owner and mode right. */
+	if (result == 0 && (!same || target_job->reasons & REDEPLOY_PERMISSIONS))
+		result = snippet_commit(target->directory, target_job->target, file, &text, sync,
+					error);
+	buffer_free(&text);
+	if (result < 0)
+		return result;
+
+	char digest[SHA256_TEXT_SIZE];
+	snippet_rendered_from(&target->template, job->certificate, generation, pass->store.path,
+			      digest);
+	record(pass, job, target_job, file, generation, digest);
+	if (!same && generation)
+		state_target_get(&job->state, target_job->target->name)->reload_pending = true;
+	target_job->deployed = !same;
+	return 0;
+}
+
+/* The bytes to go back to: the kept ones, what was there at the start, or a fresh rendering. */
+static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
+			struct buffer *text, unsigned *ret_generation, struct error *error)
+{
+	const struct pass_target *target = &pass->targets[target_job->index];
+	const struct state_target *state = state_target_get(&job->state, target_job->target->name);
+	CLEANUP(freep) char *name = rollback_name(target_job);
+	CLEANUP(closep) int directory = -1;
+
+	*ret_generation = state->verified_generation;
+	if (store_certificate_open(&pass->store, job->certificate->name, false, &directory, NULL) ==
+		    0 &&
+	    file_read_at(directory, job->where, name, text, NULL) == 0)
+		return 0;
+	if (target_job->had_before) {
+		*ret_generation = target_job->previous;
+		return buffer_add(text, target_job->before.data, target_job->before.length);
+	}
+	return snippet_render(&target->template, job->certificate, state->verified_generation,
+			      pass->store.path, text, error);
+}
+
+int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
+		     struct error *error)
+{
+	const struct pass_target *target = &pass->targets[target_job->index];
+	CLEANUP(freep)
+	char *file = snippet_file_name(target_job->target, job->certificate);
+	struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+	unsigned generation = 0;
+
+	int result = former_bytes(pass, job, target_job, &text, &generation, error);
+	if (result == 0)
+		result = snippet_commit(target->directory, target_job->target, file, &text,
+					FILE_SYNC, error);
+	buffer_free(&text);
+	if (result < 0)
+		return error_prefix(error, "cannot put the former snippet back");
+
+	/* What it was rendered from is not known any more: the next pass compares bytes. */
+	record(pass, job, target_job, file, generation, "");
+	struct state_target *state = state_target_get(&job->state, target_job->target->name);
+	state->reload_pending = true;
+	state->refused_generation = job->state.newest;
+	target_job->deployed = false;
+	target_job->verified = false;
+	return 0;
+}
+
+void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job)
+{
+	struct state_target *state = state_target_get(&job->state, target_job->target->name);
+	if (target_job->deployed)
+		state_event_add(&job->state, clock_now(), "deployed",
+				"generation %u is served by %s", job->state.newest, state->name);
+	state->verified_generation = job->state.newest;
+	state->verified_at = clock_now();
+	state->reload_pending = false;
+	state->refused_generation = 0;
+	state_attempt_clear(&state->attempt);
+	target_job->reasons = 0;
+	job->dirty = true;
+
+	CLEANUP(freep) char *name = rollback_name(target_job);
+	CLEANUP(closep) int directory = -1;
+	struct error error = {0};
+	if (store_certificate_open(&pass->store, job->certificate->name, false, &directory,
+				   &error) < 0 ||
+	    file_remove_at(directory, job->where, name, &error) < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+}

@@ -1,0 +1,30 @@
+/*
+ * commit.h - replacing one snippet, and putting the former one back.
+ *
+ * The former bytes are kept in certificates/NAME/rollback.TARGET from before the rename until the
+ * new generation is verified, so that a pass that dies in between leaves the next one a way back.
+ */
+#ifndef ORIGIN_CA_PASS_COMMIT_H
+#define ORIGIN_CA_PASS_COMMIT_H
+
+#include "pass/pass.h"
+
+/*
+ * Renders the snippet for the newest generation (0: the placeholder) and puts it in place unless
+ * it is there already. The state's target entry then says what is in place; its reload_pending is
+ * set when the bytes changed. With FILE_SYNC_DATA the caller syncs the snippets' directory.
+ */
+int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
+		   enum file_sync sync, struct error *error);
+
+/* Puts the former snippet back and remembers that this target refused the newest generation. */
+int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
+		     struct error *error);
+
+/* The newest generation is verified here: records it, and the way back is no longer needed. */
+void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job);
+
+/* Path of the snippet, for messages; free() it. */
+char *commit_path(const struct pass_job *job, const struct pass_target_job *target_job);
+
+#endif

@@ -1,0 +1,185 @@
+#include "pass/deploy.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pass/commit.h"
+#include "pass/group.h"
+#include "pass/job.h"
+#include "pass/schedule.h"
+
+void deploy_placeholder(struct pass *pass, struct pass_job *job)
+{
+	if (job->state.newest || job->target_count == 0)
+		return;
+
+	CLEANUP(closep) int directory = -1;
+	struct error error = {0};
+	int result = store_certificate_open(&pass->store, job->certificate->name, true, &directory,
+					    &error);
+	if (result == 0)
+		result = generation_placeholder(directory, job->where, &job->certificate->hostnames,
+						&job->certificate->access, pass->now, &error);
+	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
+		struct pass_target_job *target_job = &job->targets[i];
+		if (target_job->reasons & REDEPLOY_MISSING && !target_job->error.code)
+			result = commit_snippet(pass, job, target_job, FILE_SYNC, &error);
+	}
+	/* Without it a server that is not running yet cannot start; issuing goes on all the same.
+	 */
+	if (result < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
+/* The jobs of one target that have something to deploy there. */
+static void group_fill(struct pass *pass, size_t index, struct group *group)
+{
+	*group = (struct group){.pass = pass, .index = index};
+	group->items = memory_alloc(pass->job_count, sizeof(*group->items));
+	for (size_t i = 0; i < pass->job_count; i++) {
+		struct pass_job *job = &pass->jobs[i];
+		for (size_t j = 0; j < job->target_count; j++) {
+			struct pass_target_job *target_job = &job->targets[j];
+			if (target_job->index == index && target_job->reasons &&
+			    job->state.newest && !target_job->waiting && !target_job->error.code)
+				group->items[group->count++] = (struct group_item){job, target_job};
+		}
+	}
+}
+
+/* A sibling that refused takes the whole certificate back: all targets show the same leaf. */
+static bool refused_elsewhere(const struct pass_job *job, const char **ret_target)
+{
+	for (size_t i = 0; i < job->target_count; i++)
+		if (job->targets[i].refused) {
+			*ret_target = job->targets[i].target->name;
+			return true;
+		}
+	return false;
+}
+
+static void revert_siblings(struct pass *pass, size_t index)
+{
+	struct group group = {.pass = pass, .index = index};
+	group.items = memory_alloc(pass->job_count, sizeof(*group.items));
+	for (size_t i = 0; i < pass->job_count; i++) {
+		struct pass_job *job = &pass->jobs[i];
+		const char *sibling = NULL;
+		if (!refused_elsewhere(job, &sibling))
+			continue;
+		for (size_t j = 0; j < job->target_count; j++) {
+			struct pass_target_job *target_job = &job->targets[j];
+			const struct state_target *state =
+				state_target_find(&job->state, target_job->target->name);
+			if (target_job->index != index || !target_job->deployed ||
+			    target_job->refused || !state || !state->verified_generation)
+				continue;
+			error_set(&target_job->error, ERROR_DEPLOY, -ECANCELED,
+				  "%s: went back to generation %u, because target %s refused "
+				  "generation %u",
+				  target_job->target->name, state->verified_generation, sibling,
+				  job->state.newest);
+			group.items[group.count++] = (struct group_item){job, target_job};
+		}
+	}
+	group_take_back(&group);
+	free(group.items);
+}
+
+static void record_failure(struct pass *pass, struct pass_job *job,
+			   struct pass_target_job *target_job)
+{
+	struct state_target *state = state_target_get(&job->state, target_job->target->name);
+	int64_t next = schedule_retry(&target_job->error, state->attempt.count + 1,
+				      job_emergency(pass, job), pass->now);
+	state_attempt_fail(&state->attempt, &target_job->error, pass->now, next, NULL);
+	state_event_add(&job->state, pass->now, target_job->refused ? "rolled-back" : "failed",
+			"%s: %s", target_job->target->name, target_job->error.message);
+	job->dirty = true;
+}
+
+static void settle(struct pass *pass, struct pass_job *job)
+{
+	for (size_t i = 0; i < job->target_count; i++) {
+		struct pass_target_job *target_job = &job->targets[i];
+		/* What is only waiting was recorded when it failed. */
+		if (target_job->reasons == 0 || target_job->waiting)
+			continue;
+		if (target_job->verified)
+			commit_settle(pass, job, target_job);
+		else if (target_job->error.code)
+			record_failure(pass, job, target_job);
+	}
+}
+
+/* Which generation all targets were verified with; `live/NAME` and pruning follow it. */
+static void activate(struct pass *pass, struct pass_job *job)
+{
+	struct state *state = &job->state;
+	bool everywhere = state->newest > 0;
+	for (size_t i = 0; i < job->target_count; i++)
+		everywhere &= job->targets[i].verified;
+	if (everywhere && state->active != state->newest) {
+		state->active = state->newest;
+		job->dirty = true;
+	}
+	unsigned live = state->active ? state->active : state->newest;
+	struct error error = {0};
+	if (live && (job->dirty || pass->options.full) &&
+	    store_live_set(&pass->store, job->certificate->name, live, &error) < 0 &&
+	    !job->error.code)
+		job->error = error;
+}
+
+/* Removes what no snippet, link or way back names any more. */
+static void prune(struct pass *pass, struct pass_job *job)
+{
+	struct state *state = &job->state;
+	if (!job->dirty || state->active == 0 || state->active != state->newest)
+		return;
+
+	CLEANUP(freep)
+	unsigned *in_use = memory_alloc(state->target_count * 2 + 2, sizeof(*in_use));
+	size_t count = 0;
+	in_use[count++] = state->active;
+	in_use[count++] = state->newest;
+	for (size_t i = 0; i < state->target_count; i++) {
+		in_use[count++] = state->targets[i].generation;
+		in_use[count++] = state->targets[i].verified_generation;
+	}
+	CLEANUP(closep) int directory = -1;
+	struct error error = {0};
+	if (store_certificate_open(&pass->store, job->certificate->name, false, &directory,
+				   &error) < 0 ||
+	    generation_prune(directory, job->where, pass->config->agent.keep_generations, in_use,
+			     count, &error) < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
+void deploy_all(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->config->target_count; i++) {
+		struct group group;
+		group_fill(pass, i, &group);
+		group_deploy(&group);
+		free(group.items);
+	}
+	for (size_t i = 0; i < pass->config->target_count; i++)
+		revert_siblings(pass, i);
+	bool dirty = false;
+	for (size_t i = 0; i < pass->job_count; i++) {
+		settle(pass, &pass->jobs[i]);
+		activate(pass, &pass->jobs[i]);
+		dirty |= pass->jobs[i].dirty;
+	}
+	/* What nothing names any more is removed only when that is durable. */
+	struct error error = {0};
+	if (dirty && store_live_sync(&pass->store, &error) < 0) {
+		log_failure(LOG_LEVEL_ERROR, &error);
+		return;
+	}
+	for (size_t i = 0; i < pass->job_count; i++)
+		prune(pass, &pass->jobs[i]);
+}

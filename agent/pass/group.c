@@ -1,0 +1,289 @@
+#include "pass/group.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pass/commit.h"
+#include "pass/reload.h"
+#include "pass/verify.h"
+
+enum {
+	RELOADS_LIMIT = 64, /* of one target in a pass, while culprits are being found */
+	POLL_FIRST_MS = 20, /* between two rounds of handshakes, doubling ... */
+	POLL_MOST_MS = 500, /* ... to this */
+};
+
+static const struct config_target *target_of(const struct group *group)
+{
+	return group->pass->config->targets[group->index];
+}
+
+static struct state_target *state_of(const struct group_item *item)
+{
+	return state_target_get(&item->job->state, item->target_job->target->name);
+}
+
+/* What the first `count` items are after sorting out those for which `keep` is false. */
+static struct group part(const struct group *group, size_t first, size_t count)
+{
+	return (struct group){group->pass, group->index, group->items + first, count};
+}
+
+static void all_fail(struct group *group, const struct error *error, bool refused)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		group->items[i].target_job->error = *error;
+		group->items[i].target_job->refused = refused;
+	}
+}
+
+/* Moves the items that have an error to the end; the group shrinks to the others. */
+static void drop_failed(struct group *group)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < group->count; i++)
+		if (!group->items[i].target_job->error.code) {
+			struct group_item item = group->items[i];
+			group->items[i] = group->items[kept];
+			group->items[kept++] = item;
+		}
+	group->count = kept;
+}
+
+static void commit_all(struct group *group)
+{
+	const struct pass_target *target = &group->pass->targets[group->index];
+	bool replaced = false;
+	for (size_t i = 0; i < group->count; i++) {
+		struct group_item *item = &group->items[i];
+		log_progress("%s: writing %zu of %zu", target_of(group)->name, i + 1, group->count);
+		commit_snippet(group->pass, item->job, item->target_job, FILE_SYNC_DATA,
+			       &item->target_job->error);
+		replaced |= item->target_job->deployed;
+	}
+	log_progress("%s", "");
+	drop_failed(group);
+	struct error error = {0};
+	if (replaced &&
+	    directory_sync(target->directory, target_of(group)->snippet_dir, &error) < 0) {
+		all_fail(group, &error, false);
+		group->count = 0;
+	}
+}
+
+/* Rounds of handshakes until every item holds or the time is over. Sets `verified`, or the error
+ * of what did not hold. */
+static void look(struct group *group, int64_t timeout_ms)
+{
+	const struct config_target *target = target_of(group);
+	CLEANUP(probe_freep) struct probe *probe = NULL;
+	struct error error = {0};
+	if (probe_new(&probe, &error) < 0) {
+		all_fail(group, &error, false);
+		return;
+	}
+
+	struct verify *verifies = memory_alloc(group->count, sizeof(*verifies));
+	for (size_t i = 0; i < group->count; i++)
+		verify_begin(&verifies[i], group->pass, group->items[i].job,
+			     group->items[i].target_job);
+
+	int64_t deadline = clock_monotonic_ms() + timeout_ms;
+	size_t missing = group->count;
+	for (int64_t pause = POLL_FIRST_MS;;
+	     pause = pause * 2 < POLL_MOST_MS ? pause * 2 : POLL_MOST_MS) {
+		missing = 0;
+		for (size_t i = 0; i < group->count; i++) {
+			if (verify_holds(&verifies[i]))
+				continue;
+			/* However many there are, each is asked at least once. */
+			int64_t now = clock_monotonic_ms();
+			verify_look(&verifies[i], probe,
+				    deadline > now + 1000 ? deadline : now + 1000);
+			missing += !verify_holds(&verifies[i]);
+		}
+		if (missing == 0 || clock_monotonic_ms() + pause >= deadline)
+			break;
+		log_progress("%s: %zu of %zu certificates served", target->name,
+			     group->count - missing, group->count);
+		clock_sleep_ms(pause);
+	}
+	for (size_t i = 0; i < group->count; i++) {
+		struct pass_target_job *target_job = group->items[i].target_job;
+		target_job->verified = verify_holds(&verifies[i]);
+		if (!target_job->verified) {
+			CLEANUP(freep) char *path = commit_path(group->items[i].job, target_job);
+			verify_explain(&verifies[i], path, &target_job->error);
+		}
+		verify_end(&verifies[i]);
+	}
+	free(verifies);
+	log_progress("%s", "");
+}
+
+static void verify_all(struct group *group, bool patient)
+{
+	const struct config_target *target = target_of(group);
+	if (!target->probe_host) {
+		for (size_t i = 0; i < group->count; i++)
+			group->items[i].target_job->verified = true;
+		return;
+	}
+	if (group->count)
+		look(group, patient ? target->probe_timeout * 1000 : 0);
+}
+
+void group_take_back(struct group *group)
+{
+	struct error error = {0};
+	if (group->count == 0)
+		return;
+	for (size_t i = 0; i < group->count; i++) {
+		struct group_item *item = &group->items[i];
+		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
+			log_failure(LOG_LEVEL_ERROR, &error);
+	}
+	if (reload_target(group->pass, target_of(group), false, &error) < 0) {
+		for (size_t i = 0; i < group->count; i++) {
+			struct error *told = &group->items[i].target_job->error;
+			struct error first = *told;
+			error_set(told, first.class, first.code,
+				  "%s; the former snippet is back, but the second reload failed "
+				  "too: %s",
+				  first.message, error.message);
+			error_remedy(told, "%s", error.remedy);
+		}
+		return;
+	}
+	for (size_t i = 0; i < group->count; i++)
+		state_of(&group->items[i])->reload_pending = false;
+}
+
+static void deploy_committed(struct group *group);
+
+/* The reload failed with all of them, and works without: halve until the culprits stand alone. */
+static void blame(struct group *group, const struct error *refusal)
+{
+	if (group->count == 1 || group->pass->reloads >= RELOADS_LIMIT)
+		return;
+	log_notice("%s: %s; looking for the culprit among %zu certificates", target_of(group)->name,
+		   refusal->message, group->count);
+	for (size_t i = 0; i < group->count; i++) {
+		error_clear(&group->items[i].target_job->error);
+		group->items[i].target_job->refused = false;
+	}
+	struct group halves[2] = {
+		part(group, 0, group->count / 2),
+		part(group, group->count / 2, group->count - group->count / 2),
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(halves); i++) {
+		commit_all(&halves[i]);
+		deploy_committed(&halves[i]);
+	}
+}
+
+static void refused_reload(struct group *group, const struct error *refusal)
+{
+	struct error again = {0};
+	all_fail(group, refusal, true);
+	for (size_t i = 0; i < group->count; i++) {
+		struct group_item *item = &group->items[i];
+		struct error error = {0};
+		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
+			log_failure(LOG_LEVEL_ERROR, &error);
+	}
+	if (refusal->class != ERROR_DEPLOY)
+		return; /* nobody read the snippets: there is nothing to reload back */
+	if (reload_target(group->pass, target_of(group), refusal->code == -ESHUTDOWN, &again) < 0) {
+		struct error both = *refusal;
+		error_set(&both, ERROR_DEPLOY, refusal->code,
+			  "%s; it fails in the same way with the former snippets, so the cause is "
+			  "elsewhere in its configuration",
+			  refusal->message);
+		error_remedy(&both, "%s", again.remedy[0] ? again.remedy : refusal->remedy);
+		all_fail(group, &both, false);
+		return;
+	}
+	for (size_t i = 0; i < group->count; i++)
+		state_of(&group->items[i])->reload_pending = false;
+	blame(group, refusal);
+}
+
+/* Of what is reloaded but not shown, goes back to what served before. A first certificate stays:
+ * before it there was only a placeholder, which nobody wants back. */
+static void take_back_unverified(struct group *group)
+{
+	struct group back = {group->pass, group->index, NULL, 0};
+	back.items = memory_alloc(group->count, sizeof(*back.items));
+	for (size_t i = 0; i < group->count; i++) {
+		struct group_item *item = &group->items[i];
+		if (item->target_job->verified || target_of(group)->reload == RELOAD_NONE ||
+		    !item->target_job->deployed || !state_of(item)->verified_generation)
+			continue;
+		item->target_job->refused = true;
+		back.items[back.count++] = *item;
+	}
+	group_take_back(&back);
+	free(back.items);
+}
+
+/* All snippets of the group are in place: reload, look, and take back what is not shown. */
+static void deploy_committed(struct group *group)
+{
+	struct error error = {0};
+	if (group->count == 0)
+		return;
+
+	int result = reload_target(group->pass, target_of(group), false, &error);
+	if (result == -ESHUTDOWN || result == -ENOENT) {
+		all_fail(group, &error, false);
+		return;
+	}
+	if (result < 0) {
+		refused_reload(group, &error);
+		return;
+	}
+	for (size_t i = 0; i < group->count; i++)
+		state_of(&group->items[i])->reload_pending = false;
+	verify_all(group, target_of(group)->reload != RELOAD_NONE);
+	take_back_unverified(group);
+}
+
+/* True when the server has read what is in place: a look may show that no reload is needed. */
+static bool perhaps_served(const struct group_item *item)
+{
+	return !item->target_job->deployed && !state_of(item)->reload_pending;
+}
+
+void group_deploy(struct group *group)
+{
+	if (group->count == 0)
+		return;
+	commit_all(group);
+
+	size_t quiet = 0;
+	for (size_t i = 0; i < group->count; i++)
+		if (perhaps_served(&group->items[i])) {
+			struct group_item item = group->items[i];
+			group->items[i] = group->items[quiet];
+			group->items[quiet++] = item;
+		}
+	struct group served = part(group, 0, quiet);
+	verify_all(&served, false);
+
+	/* The rest, and what was not shown after all, gets the one reload. */
+	size_t settled = 0;
+	for (size_t i = 0; i < group->count; i++) {
+		struct group_item item = group->items[i];
+		if (!item.target_job->verified) {
+			error_clear(&item.target_job->error);
+			continue;
+		}
+		group->items[i] = group->items[settled];
+		group->items[settled++] = item;
+	}
+	struct group rest = part(group, settled, group->count - settled);
+	deploy_committed(&rest);
+}

@@ -1,0 +1,18 @@
+/* issue.h - getting certificates: the bounded pool of threads, and one certificate's way. */
+#ifndef ORIGIN_CA_PASS_ISSUE_H
+#define ORIGIN_CA_PASS_ISSUE_H
+
+#include "pass/pass.h"
+
+/* Issues for every job with reissue reasons that is not waiting. Errors stay in the jobs. */
+void issue_all(struct pass *pass);
+
+/*
+ * Looks at the API for a certificate with `key` that fits `job` (an answer that was lost).
+ * 1 with `ret_pem` and `ret_id` (free() both) when found, 0 when there is none, negative when the
+ * zone cannot be listed.
+ */
+int issue_find_lost(struct client *client, const struct pass_job *job, EVP_PKEY *key,
+		    char **ret_pem, char **ret_id, struct error *error);
+
+#endif

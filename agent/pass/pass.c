@@ -1,0 +1,337 @@
+#include "pass/pass.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pass/deploy.h"
+#include "pass/issue.h"
+#include "pass/job.h"
+#include "pass/note.h"
+#include "pass/plan.h"
+#include "pass/schedule.h"
+#include "pass/settled.h"
+#include "pass/verify.h"
+
+static void job_init(struct pass *pass, struct pass_job *job,
+		     const struct config_certificate *certificate)
+{
+	job->certificate = certificate;
+	pthread_mutex_init(&job->lock, NULL);
+	job->where = string_format("%s/certificates/%s", pass->store.path, certificate->name);
+	job->target_count = certificate->target_count;
+	job->targets = memory_alloc(job->target_count, sizeof(*job->targets));
+	for (size_t i = 0; i < job->target_count; i++) {
+		job->targets[i].target = certificate->targets[i];
+		for (size_t j = 0; j < pass->config->target_count; j++)
+			if (pass->config->targets[j] == certificate->targets[i])
+				job->targets[i].index = j;
+	}
+}
+
+static int choose_jobs(struct pass *pass, struct error *error)
+{
+	const struct config *config = pass->config;
+	const struct string_list *names = pass->options.names;
+
+	pass->jobs = memory_alloc(config->certificate_count, sizeof(*pass->jobs));
+	if (!names || names->count == 0) {
+		for (size_t i = 0; i < config->certificate_count; i++)
+			job_init(pass, &pass->jobs[pass->job_count++], config->certificates[i]);
+		return 0;
+	}
+	for (size_t i = 0; i < names->count; i++) {
+		const char *name = names->items[i];
+		if (!config_certificate_find(config, name)) {
+			error_set(error, ERROR_CONFIGURATION, -ENOENT,
+				  "there is no usable [certificate %s]", name);
+			return error_remedy(error, "see `origin-ca-agent check` for the sections "
+						   "that are there and what is wrong with them");
+		}
+	}
+	for (size_t i = 0; i < config->certificate_count; i++)
+		if (string_list_has(names, config->certificates[i]->name))
+			job_init(pass, &pass->jobs[pass->job_count++], config->certificates[i]);
+	return 0;
+}
+
+static void init(const struct config *config, const struct pass_options *options, struct pass *pass)
+{
+	*pass = (struct pass){
+		.config = config,
+		.options = *options,
+		.store = {.fd = -1, .certificates = -1, .lock = -1},
+		.now = clock_now(),
+		.deadline_ms = clock_monotonic_ms() + config->agent.pass_timeout * 1000,
+	};
+	pass->targets = memory_alloc(config->target_count, sizeof(*pass->targets));
+	for (size_t i = 0; i < config->target_count; i++) {
+		pass->targets[i].target = config->targets[i];
+		pass->targets[i].directory = -1;
+	}
+	pass->accounts = memory_alloc(config->api_count, sizeof(*pass->accounts));
+	for (size_t i = 0; i < config->api_count; i++) {
+		pass->accounts[i].api = config->apis[i];
+		pthread_mutex_init(&pass->accounts[i].lock, NULL);
+	}
+}
+
+static void load_roots(struct pass *pass)
+{
+	CLEANUP(closep) int directory = -1;
+	struct string_list warnings = {0};
+	struct error error = {0};
+
+	if (directory_open_at(pass->store.fd, pass->store.path, "roots", &directory, NULL) < 0)
+		return;
+	char *where = string_format("%s/roots", pass->store.path);
+	if (root_list_load(directory, where, NULL, &pass->roots, &warnings, &error) < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+	for (size_t i = 0; i < warnings.count; i++)
+		log_warning("%s", warnings.items[i]);
+	string_list_free(&warnings);
+	free(where);
+}
+
+/* A full look at files and served leaves is due twice a day, or when somebody names names. */
+static void decide_full(struct pass *pass)
+{
+	struct note note = {0};
+	struct error ignored = {0};
+	bool all = !pass->options.names || pass->options.names->count == 0;
+
+	note_load(pass->store.fd, pass->store.path, &note, &ignored);
+	pass->full_check_at = note.full_check_at;
+	int64_t since = pass->now - note.full_check_at;
+	if (since >= SCHEDULE_FULL_CHECK || since < 0 || !all)
+		pass->options.full = true;
+}
+
+/* In a full pass: what was verified once may have been changed behind our back. */
+static void look_at_served(struct pass *pass)
+{
+	CLEANUP(probe_freep) struct probe *probe = NULL;
+	struct error error = {0};
+	if (probe_new(&probe, &error) < 0) {
+		log_failure(LOG_LEVEL_WARNING, &error);
+		return;
+	}
+	for (size_t i = 0; i < pass->job_count; i++)
+		for (size_t j = 0; j < pass->jobs[i].target_count; j++) {
+			struct pass_target_job *target_job = &pass->jobs[i].targets[j];
+			if (!target_job->verified || !target_job->target->probe_host)
+				continue;
+			struct verify verify;
+			verify_begin(&verify, pass, &pass->jobs[i], target_job);
+			verify_look(&verify, probe,
+				    clock_monotonic_ms() +
+					    target_job->target->probe_timeout * 1000);
+			if (!verify_holds(&verify)) {
+				target_job->verified = false;
+				target_job->reasons |= REDEPLOY_SERVED;
+			}
+			verify_end(&verify);
+		}
+}
+
+static void plan_all(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->job_count; i++)
+		if (!pass->jobs[i].settled)
+			plan_certificate(pass, &pass->jobs[i]);
+	if (pass->options.full)
+		look_at_served(pass);
+}
+
+/* Everything between the plan and the note. */
+static void work(struct pass *pass)
+{
+	load_roots(pass);
+	plan_all(pass);
+	issue_all(pass);
+	for (size_t i = 0; i < pass->job_count; i++)
+		if (pass->jobs[i].issued)
+			plan_targets(pass, &pass->jobs[i]);
+	deploy_all(pass);
+	for (size_t i = 0; i < pass->job_count; i++)
+		job_save(pass, &pass->jobs[i]);
+}
+
+/* Most passes end here: all is as the last one left it. */
+static bool all_settled(struct pass *pass, const struct settled *settled)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < pass->job_count; i++)
+		count += settled_holds(settled, pass, &pass->jobs[i]);
+	return count == pass->job_count;
+}
+
+/* The earliest moment at which something is due, and whose it is. */
+static void sooner(struct pass *pass, int64_t at, const char *name)
+{
+	if (at && (!pass->next_at || at < pass->next_at)) {
+		pass->next_at = at;
+		pass->next_name = name;
+	}
+}
+
+static void find_next(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->job_count; i++) {
+		struct pass_job *job = &pass->jobs[i];
+		const struct state *state = &job->state;
+		const char *name = job->certificate->name;
+		if (state->issue.count)
+			sooner(pass, state->issue.next, name);
+		else if (state->newest)
+			sooner(pass, state->renew_at, name);
+		else
+			sooner(pass, pass->now + CLOCK_HOUR, name);
+		for (size_t j = 0; j < job->target_count; j++) {
+			const struct state_target *target =
+				state_target_find(state, job->targets[j].target->name);
+			if (target && target->attempt.count)
+				sooner(pass, target->attempt.next, name);
+		}
+	}
+	if (!pass->next_at || pass->full_check_at + SCHEDULE_FULL_CHECK < pass->next_at) {
+		pass->next_at = pass->full_check_at + SCHEDULE_FULL_CHECK;
+		pass->next_name = NULL;
+	}
+}
+
+/* Only a pass over everything can say when the next one is due. */
+static void leave_note(struct pass *pass)
+{
+	if (pass->options.names && pass->options.names->count)
+		return;
+	if (pass->options.full)
+		pass->full_check_at = clock_now();
+	find_next(pass);
+
+	struct note note = {
+		.finished_at = clock_now(),
+		.next_at = pass->next_at,
+		.full_check_at = pass->full_check_at,
+		.certificates = (int64_t)pass->job_count,
+		.exit_status = pass_exit_status(pass),
+	};
+	for (size_t i = 0; i < pass->job_count; i++)
+		note.current += pass_job_current(pass, &pass->jobs[i]);
+	note.failing = note.certificates - note.current;
+	snprintf(note.next_reason, sizeof(note.next_reason), "%s%s",
+		 pass->next_name ? "certificate " : "full check",
+		 pass->next_name ? pass->next_name : "");
+	struct error error = {0};
+	if (note_save(pass->store.fd, pass->store.path, &note, &error) < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
+int pass_look(const struct config *config, const struct pass_options *options, struct pass *pass,
+	      struct error *error)
+{
+	init(config, options, pass);
+	pass->options.dry_run = true;
+	int result = store_open(config->agent.state_dir, false, &pass->store, error);
+	if (result == -ENOENT) {
+		/* Nothing was ever done here: that is a state, too. */
+		error_clear(error);
+		pass->store.path = string_copy(config->agent.state_dir);
+	} else if (result < 0) {
+		return result;
+	}
+	result = choose_jobs(pass, error);
+	if (result < 0)
+		return result;
+	plan_all(pass);
+	return 0;
+}
+
+int pass_run(const struct config *config, const struct pass_options *options, struct pass *pass,
+	     struct error *error)
+{
+	if (options->dry_run)
+		return pass_look(config, options, pass, error);
+
+	init(config, options, pass);
+	int result = store_open(config->agent.state_dir, true, &pass->store, error);
+	if (result == 0)
+		result = store_lock(&pass->store, error);
+	if (result == 0)
+		result = choose_jobs(pass, error);
+	if (result < 0)
+		return result;
+
+	decide_full(pass);
+	CLEANUP(settled_freep) struct settled *settled = settled_load(pass);
+	if (!all_settled(pass, settled)) {
+		settled_discard(pass);
+		work(pass);
+		settled_save(settled, pass);
+	}
+	leave_note(pass);
+	return 0;
+}
+
+void pass_free(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->job_count; i++) {
+		struct pass_job *job = &pass->jobs[i];
+		for (size_t j = 0; j < job->target_count; j++)
+			buffer_free(&job->targets[j].before);
+		free(job->targets);
+		free(job->where);
+		pthread_mutex_destroy(&job->lock);
+		state_free(&job->state);
+	}
+	free(pass->jobs);
+	for (size_t i = 0; pass->targets && i < pass->config->target_count; i++) {
+		snippet_template_free(&pass->targets[i].template);
+		closep(&pass->targets[i].directory);
+	}
+	free(pass->targets);
+	for (size_t i = 0; pass->accounts && i < pass->config->api_count; i++) {
+		client_free(pass->accounts[i].client);
+		pthread_mutex_destroy(&pass->accounts[i].lock);
+	}
+	free(pass->accounts);
+	unit_close(pass->bus);
+	root_list_free(&pass->roots);
+	store_close(&pass->store);
+	*pass = (struct pass){0};
+}
+
+bool pass_job_current(const struct pass *pass, const struct pass_job *job)
+{
+	if (!job->state.newest || job->reissue || job->state.facts.not_after <= pass->now)
+		return false;
+	for (size_t i = 0; i < job->target_count; i++)
+		if (!job->targets[i].verified)
+			return false;
+	return !job->error.code;
+}
+
+enum pass_exit pass_exit_status(const struct pass *pass)
+{
+	if (config_error_count(pass->config) > 0)
+		return PASS_EXIT_CONFIGURATION;
+	for (size_t i = 0; i < pass->job_count; i++)
+		if (!pass_job_current(pass, &pass->jobs[i]))
+			return PASS_EXIT_FAILED;
+	return PASS_EXIT_CURRENT;
+}
+
+bool pass_changed(const struct pass *pass)
+{
+	for (size_t i = 0; i < pass->job_count; i++) {
+		const struct pass_job *job = &pass->jobs[i];
+		if (job->issued || job->recovered || job->repaired)
+			return true;
+		for (size_t j = 0; j < job->target_count; j++)
+			if (job->targets[j].deployed)
+				return true;
+	}
+	return false;
+}

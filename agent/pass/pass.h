@@ -1,0 +1,132 @@
+/*
+ * pass.h - one walk over the certificates: recover, plan, issue, deploy, probe, record.
+ *
+ * The only room that knows the whole story. `--renew-now` and the agent's child run the very same
+ * pass (DESIGN 3). Issuing runs on threads; everything else is straight-line and blocking.
+ */
+#ifndef ORIGIN_CA_PASS_PASS_H
+#define ORIGIN_CA_PASS_PASS_H
+
+#include <pthread.h>
+
+#include "cloudflare/client.h"
+#include "config/model.h"
+#include "pass/reason.h"
+#include "pki/root.h"
+#include "store/state.h"
+#include "store/store.h"
+#include "target/snippet.h"
+#include "target/unit.h"
+
+struct pass_options {
+	const struct string_list *names; /* only these certificates; NULL or empty: all */
+	bool now;			 /* do not wait for splay and backoff */
+	bool force;			 /* issue anew though nothing is due; needs names */
+	bool dry_run;			 /* plan only: nothing is written, nobody is asked */
+	bool full;			 /* look at every file and every served leaf */
+};
+
+/* One target of one certificate in this pass. */
+struct pass_target_job {
+	const struct config_target *target;
+	size_t index;	      /* of the target in the configuration and in struct pass */
+	unsigned reasons;     /* enum redeploy_reason */
+	bool waiting;	      /* there are reasons, but backoff says later */
+	bool deployed;	      /* the snippet was replaced and stands */
+	bool verified;	      /* the newest generation is confirmed here */
+	struct error error;   /* why it is not */
+	unsigned previous;    /* generation of the snippet before this pass touched it */
+	struct buffer before; /* its bytes then, while they may be needed to go back */
+	bool had_before;
+	bool refused; /* the server had the newest generation and did not want it */
+};
+
+/* One certificate in this pass. Its errors and results are what report.h shows. */
+struct pass_job {
+	const struct config_certificate *certificate;
+	char *where; /* STATE/certificates/NAME, for messages */
+	struct state state;
+	bool settled;	      /* as the last pass left it (settled.h); its state was not read */
+	bool dirty;	      /* state differs from the file */
+	unsigned reissue;     /* enum reissue_reason */
+	bool waiting;	      /* there are reasons, but backoff or budget says later */
+	bool issued, adopted; /* in this pass */
+	bool recovered;	      /* a pending generation of an earlier pass was finished */
+	bool repaired;	      /* owner, group or mode of its files were put right */
+	unsigned notices;     /* enum leaf_notice of an issued leaf */
+	pthread_mutex_t lock; /* of state and targets, while certificates are being issued */
+	struct error error;   /* why issuing failed, or why the certificate cannot be looked at */
+	struct pass_target_job *targets;
+	size_t target_count;
+};
+
+/* One target in this pass, shared by all certificates that name it. */
+struct pass_target {
+	const struct config_target *target;
+	struct snippet_template template;
+	int directory; /* of its snippets; -1 while it was not needed or cannot be opened */
+	bool loaded;
+	struct error error; /* why the template cannot be used */
+};
+
+/* One account of the API. */
+struct pass_account {
+	const struct config_api *api;
+	struct client *client; /* made when first needed */
+	bool tried;
+	pthread_mutex_t lock; /* of the rest, while certificates are being issued */
+	unsigned unanswered;  /* certificates in a row that failed because nobody answered */
+	struct error error;
+};
+
+struct pass {
+	const struct config *config;
+	struct pass_options options;
+	struct store store;
+	int64_t now;	     /* when the pass began */
+	int64_t deadline_ms; /* clock_monotonic_ms() by which it must end */
+	struct pass_job *jobs;
+	size_t job_count;
+	struct pass_target *targets;   /* as config->targets */
+	struct pass_account *accounts; /* as config->apis */
+	struct root_list roots;
+	struct unit_bus *bus; /* made when first needed */
+	unsigned reloads;     /* jobs asked of systemd, for the report and the tests */
+	int64_t full_check_at;
+	int64_t next_at; /* when something is due next; pass/schedule.h */
+	const char *next_name;
+};
+
+enum pass_exit { /* DESIGN 6 */
+	PASS_EXIT_CURRENT = 0,
+	PASS_EXIT_FAILED = 1,
+	PASS_EXIT_USAGE = 2,
+	PASS_EXIT_CONFIGURATION = 3,
+	PASS_EXIT_LOCKED = 4,
+};
+
+/*
+ * Runs a pass. 0 when it came to its end, however the certificates fared (see the jobs); a
+ * negative errno when it could not begin: -EWOULDBLOCK when another pass holds the lock, -ENOENT
+ * with class configuration for a name that is not configured, class local when the state
+ * directory cannot be used. The pass is to be freed with pass_free() either way.
+ */
+int pass_run(const struct config *config, const struct pass_options *options, struct pass *pass,
+	     struct error *error);
+
+/* Only looks: opens the store without a lock and plans, as `status` and `--dry-run` do. */
+int pass_look(const struct config *config, const struct pass_options *options, struct pass *pass,
+	      struct error *error);
+
+void pass_free(struct pass *pass);
+
+/* PASS_EXIT_CURRENT, _FAILED or (problems in the configuration) _CONFIGURATION. */
+enum pass_exit pass_exit_status(const struct pass *pass);
+
+/* True when anything was issued, deployed or repaired. */
+bool pass_changed(const struct pass *pass);
+
+/* True when the newest generation is whole, in time and verified on all its targets. */
+bool pass_job_current(const struct pass *pass, const struct pass_job *job);
+
+#endif

@@ -1,0 +1,321 @@
+#include "pass/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cloudflare/token.h"
+#include "pass/job.h"
+#include "pass/schedule.h"
+#include "pki/key.h"
+
+int pass_target_load(struct pass *pass, size_t index)
+{
+	struct pass_target *target = &pass->targets[index];
+	if (!target->loaded) {
+		target->loaded = true;
+		int result = snippet_template_load(pass->config, target->target, &target->template,
+						   &target->error);
+		if (result < 0)
+			return result;
+	}
+	return target->error.code;
+}
+
+int pass_target_open(struct pass *pass, size_t index, struct error *error)
+{
+	struct pass_target *target = &pass->targets[index];
+	if (pass_target_load(pass, index) < 0) {
+		*error = target->error;
+		return error->code;
+	}
+	if (target->directory >= 0)
+		return 0;
+	if (!pass->options.dry_run)
+		return snippet_directory_open(target->target, &target->directory, error);
+
+	target->directory = open(target->target->snippet_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return target->directory < 0
+		       ? error_errno(error, -errno, "cannot open %s", target->target->snippet_dir)
+		       : 0;
+}
+
+static bool generation_newer_exists(int directory, unsigned number)
+{
+	char name[GENERATION_NAME_SIZE];
+	return faccessat(directory, generation_name(number + 1, name), F_OK, AT_SYMLINK_NOFOLLOW) ==
+	       0;
+}
+
+/* Takes what the files say about a generation into the state, and repairs who may read them. */
+static void take_generation(struct pass *pass, struct pass_job *job, int directory,
+			    const struct generation_meta *meta, unsigned number)
+{
+	bool drifted = false;
+	struct error error = {0};
+	if (generation_access_check(directory, job->where, number, &job->certificate->access,
+				    !pass->options.dry_run, &drifted, &error) < 0)
+		job->error = error;
+	job->repaired |= drifted && !pass->options.dry_run && !error.code;
+	job_take_generation(job, directory, number, meta, pass->now);
+}
+
+/* Looks at every file of the newest generation. Returns reissue reasons. */
+static unsigned check_files(struct pass *pass, struct pass_job *job, int directory)
+{
+	CLEANUP(freep) unsigned *numbers = NULL;
+	size_t count = 0;
+	struct error error = {0};
+
+	if (generation_list(directory, job->where, &numbers, &count, &error) < 0) {
+		job->error = error;
+		return 0;
+	}
+	if (count == 0 || numbers[count - 1] == 0) {
+		if (job->state.newest || job->state.fingerprint)
+			job->dirty = true;
+		job->state.newest = 0;
+		free(TAKE_PTR(job->state.fingerprint));
+		return REISSUE_ABSENT;
+	}
+
+	/* From the newest down to one that is whole: while a damaged generation is being replaced,
+	 * an older one that is still in time may have to serve. */
+	unsigned reasons = 0;
+	for (size_t i = count; i > 0 && numbers[i - 1] > 0; i--) {
+		struct generation_meta meta = {0};
+		int result = generation_read(directory, job->where, numbers[i - 1], &meta, &error);
+		if (result < 0) {
+			if (!reasons)
+				reasons =
+					result == -EBADMSG ? REISSUE_MISMATCH : REISSUE_UNREADABLE;
+			job->error = error;
+			continue;
+		}
+		bool usable = i == count || meta.facts.not_after > pass->now;
+		if (usable)
+			take_generation(pass, job, directory, &meta, numbers[i - 1]);
+		generation_meta_free(&meta);
+		if (usable)
+			return reasons;
+	}
+	job->state.newest = 0;
+	job->dirty = true;
+	return reasons;
+}
+
+/* Holds the facts of the newest leaf against what is configured. */
+static unsigned check_facts(const struct pass *pass, struct pass_job *job)
+{
+	const struct config_certificate *certificate = job->certificate;
+	const struct leaf_facts *facts = &job->state.facts;
+	struct renewal renewal = schedule_renewal(pass->config, certificate, facts);
+	unsigned reasons = 0;
+
+	if (job->state.renew_at != renewal.moment) {
+		job->state.renew_at = renewal.moment;
+		job->dirty = true;
+	}
+	if (pass->now >= (pass->options.now ? renewal.window : renewal.moment))
+		reasons |= REISSUE_EXPIRING;
+	if (!string_list_same_set(&facts->hostnames, &certificate->hostnames))
+		reasons |= REISSUE_HOSTNAMES;
+	if (facts->key_type != certificate->key_type)
+		reasons |= REISSUE_KEY_TYPE;
+	if (job->state.validity_days != certificate->validity_days)
+		reasons |= REISSUE_VALIDITY;
+	return reasons;
+}
+
+char *plan_fingerprint(const struct pass_job *job)
+{
+	const struct config_certificate *certificate = job->certificate;
+	const struct config_api *api = certificate->api;
+	struct buffer text = BUFFER(64 << 10);
+
+	for (size_t i = 0; i < certificate->hostnames.count; i++)
+		buffer_add_format(&text, "%s\n", certificate->hostnames.items[i]);
+	buffer_add_format(&text, "%d %lld %s %s %s %s\n", (int)certificate->key_type,
+			  (long long)certificate->validity_days,
+			  certificate->zone_id ? certificate->zone_id : "-", api->endpoint,
+			  api->ca_file ? api->ca_file : "-", api->proxy ? "proxy" : "-");
+
+	/* A token that was replaced is tried at once. */
+	char *path = token_path(api);
+	struct stat status;
+	if (path && stat(path, &status) == 0)
+		buffer_add_format(&text, "%llu %lld.%09ld %lld\n",
+				  (unsigned long long)status.st_ino,
+				  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+				  (long long)status.st_size);
+	free(path);
+
+	char digest[SHA256_TEXT_SIZE];
+	digest_sha256(buffer_text(&text), text.length, digest);
+	buffer_free(&text);
+	return string_copy(digest);
+}
+
+/* True when the last failure says: not yet. */
+static bool issue_must_wait(const struct pass *pass, const struct pass_job *job)
+{
+	const struct state_attempt *attempt = &job->state.issue;
+	if (pass->options.now || attempt->count == 0 || pass->now >= attempt->next)
+		return false;
+	/* A clock that was set back must not turn a pause of hours into one of years. */
+	if (pass->now < attempt->last)
+		return false;
+	CLEANUP(freep) char *fingerprint = plan_fingerprint(job);
+	return attempt->fingerprint && strcmp(attempt->fingerprint, fingerprint) == 0;
+}
+
+static bool target_must_wait(const struct pass *pass, const struct state_target *state,
+			     unsigned newest)
+{
+	const struct state_attempt *attempt = &state->attempt;
+	if (pass->options.now || attempt->count == 0 || pass->now >= attempt->next ||
+	    pass->now < attempt->last)
+		return false;
+	/* A newer generation than the refused one is a new matter. */
+	return state->refused_generation >= newest;
+}
+
+static unsigned snippet_reasons(struct pass *pass, const struct pass_job *job,
+				const struct pass_target *target, const struct state_target *state)
+{
+	CLEANUP(freep)
+	char *file = snippet_file_name(target->target, job->certificate);
+	struct file_stamp stamp;
+	if (target->directory < 0 || file_stamp_at(target->directory, file, &stamp) < 0)
+		return REDEPLOY_MISSING;
+
+	char text[FILE_STAMP_TEXT_SIZE];
+	char digest[SHA256_TEXT_SIZE];
+	unsigned reasons = 0;
+	if (!state->snippet_stamp ||
+	    strcmp(state->snippet_stamp, file_stamp_format(&stamp, text)) != 0)
+		reasons |= REDEPLOY_DIFFERS;
+	if ((stamp.mode & 07777) != target->target->access.mode ||
+	    (target->target->access.owner != (uid_t)-1 &&
+	     stamp.owner != target->target->access.owner) ||
+	    (target->target->access.group != (gid_t)-1 &&
+	     stamp.group != target->target->access.group))
+		reasons |= REDEPLOY_PERMISSIONS;
+
+	snippet_rendered_from(&target->template, job->certificate, state->generation,
+			      pass->store.path, digest);
+	if (!state->rendered_from || strcmp(state->rendered_from, digest) != 0)
+		reasons |= REDEPLOY_TEMPLATE;
+	return reasons;
+}
+
+static void plan_target(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job)
+{
+	struct pass_target *target = &pass->targets[target_job->index];
+	static const struct state_target nothing = {0};
+	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
+	unsigned newest = job->state.newest;
+
+	target_job->reasons = 0;
+	target_job->waiting = false;
+	if (!state)
+		state = &nothing;
+	target_job->previous = state->generation;
+	struct error error = {0};
+	if (pass_target_open(pass, target_job->index, &error) < 0 && error.code != -ENOENT) {
+		target_job->error = error;
+		return;
+	}
+	if (target->error.code) { /* no template: -ENOENT, too */
+		target_job->error = target->error;
+		return;
+	}
+
+	unsigned reasons = snippet_reasons(pass, job, target, state);
+	if (newest) {
+		if (state->generation != newest)
+			reasons |= REDEPLOY_GENERATION;
+		if (state->reload_pending)
+			reasons |= REDEPLOY_UNCONFIRMED;
+		if (state->verified_generation != newest)
+			reasons |= REDEPLOY_UNVERIFIED;
+	}
+	target_job->reasons = reasons;
+	target_job->verified = newest && reasons == 0;
+	target_job->waiting = reasons && target_must_wait(pass, state, newest);
+}
+
+void plan_targets(struct pass *pass, struct pass_job *job)
+{
+	for (size_t i = 0; i < job->target_count; i++)
+		plan_target(pass, job, &job->targets[i]);
+}
+
+/* Goes on where a crash stopped an earlier pass. */
+static void recover(struct pass *pass, struct pass_job *job, int directory)
+{
+	unsigned recovered = 0;
+	if (generation_recover(directory, job->where, &recovered, &job->error) < 0 || !recovered)
+		return;
+	job->recovered = true;
+	job->dirty = true;
+	state_issue_add(&job->state, pass->now);
+	state_event_add(&job->state, pass->now, "recovered",
+			"generation %u was complete but not in place when an earlier pass ended",
+			recovered);
+}
+
+static bool files_need_look(const struct pass *pass, const struct pass_job *job, int directory)
+{
+	const struct state *state = &job->state;
+	char fingerprint[SHA256_TEXT_SIZE];
+
+	if (pass->options.full || !state->newest || !state->fingerprint)
+		return true;
+	if (generation_fingerprint(directory, state->newest, fingerprint) < 0 ||
+	    strcmp(fingerprint, state->fingerprint) != 0)
+		return true;
+	return generation_newer_exists(directory, state->newest);
+}
+
+void plan_certificate(struct pass *pass, struct pass_job *job)
+{
+	CLEANUP(closep) int directory = -1;
+	struct error error = {0};
+	int result = store_certificate_open(&pass->store, job->certificate->name, false, &directory,
+					    &error);
+	if (result == -ENOENT) {
+		job->reissue = REISSUE_ABSENT;
+	} else if (result < 0) {
+		job->error = error;
+		return;
+	} else {
+		bool rebuilt = false;
+		if (state_load(directory, job->where, &job->state, &rebuilt, &error) < 0) {
+			job->error = error;
+			return;
+		}
+		job->dirty = rebuilt;
+		bool look = rebuilt || files_need_look(pass, job, directory);
+		if (!pass->options.dry_run && (look || pending_exists(directory)))
+			recover(pass, job, directory);
+		if (look || job->recovered)
+			job->reissue = check_files(pass, job, directory);
+		/* Never silent: somebody or something damaged what was complete. */
+		if (job->reissue & (REISSUE_UNREADABLE | REISSUE_MISMATCH) && job->error.code)
+			log_failure(LOG_LEVEL_WARNING, &job->error);
+		if (job->error.code && !job->reissue)
+			return;
+		if (!(job->reissue & (REISSUE_ABSENT | REISSUE_UNREADABLE | REISSUE_MISMATCH)))
+			job->reissue |= check_facts(pass, job);
+	}
+	if (pass->options.force)
+		job->reissue |= REISSUE_FORCED;
+	job->waiting = job->reissue && issue_must_wait(pass, job);
+	plan_targets(pass, job);
+}

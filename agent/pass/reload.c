@@ -1,0 +1,79 @@
+#include "pass/reload.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "target/unit.h"
+
+enum {
+	RELOAD_TIMEOUT_MS = 90000
+}; /* as systemd's own default for a start or reload */
+
+static const char *const nginx_units[] = {"nginx.service"};
+
+int reload_unit(struct unit_bus *bus, const struct config_target *target, const char **ret_unit,
+		struct error *error)
+{
+	if (target->unit) {
+		*ret_unit = target->unit;
+		return 0;
+	}
+	return unit_choose(bus, nginx_units, ARRAY_SIZE(nginx_units), ret_unit, error);
+}
+
+static int bus_of(struct pass *pass, struct unit_bus **ret_bus, struct error *error)
+{
+	if (!pass->bus) {
+		int result = unit_open(&pass->bus, error);
+		if (result < 0)
+			return result == -ENOENT ? -ENOTCONN : result;
+	}
+	*ret_bus = pass->bus;
+	return 0;
+}
+
+int reload_target(struct pass *pass, const struct config_target *target, bool revive,
+		  struct error *error)
+{
+	if (target->reload == RELOAD_NONE)
+		return 0;
+
+	struct unit_bus *bus = NULL;
+	const char *unit = NULL;
+	int result = bus_of(pass, &bus, error);
+	if (result == 0)
+		result = reload_unit(bus, target, &unit, error);
+	struct unit_status status;
+	if (result == 0)
+		result = unit_status(bus, unit, &status, error);
+	if (result < 0)
+		return result;
+	if (strcmp(status.load_state, "not-found") == 0) {
+		error_set(error, ERROR_CONFIGURATION, -ENOENT, "%s: there is no such unit", unit);
+		return error_remedy(error, "set `unit` of [target %s], or install the server",
+				    target->name);
+	}
+
+	bool runs = strcmp(status.active_state, "inactive") != 0 &&
+		    strcmp(status.active_state, "failed") != 0;
+	if (!runs && !target->start_stopped && !revive) {
+		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
+			  "%s is %s; the snippet is in place and waits for its start", unit,
+			  status.active_state);
+		return error_remedy(error, "systemctl start %s", unit);
+	}
+	enum unit_verb verb = !runs				 ? UNIT_START
+			      : target->reload == RELOAD_RESTART ? UNIT_TRY_RESTART
+								 : UNIT_RELOAD;
+	int64_t left = pass->deadline_ms - clock_monotonic_ms();
+	if (left > RELOAD_TIMEOUT_MS)
+		left = RELOAD_TIMEOUT_MS;
+	pass->reloads++;
+	log_progress("%s: waiting for %s", target->name, unit);
+	result = unit_job(bus, unit, verb, left, error);
+	log_progress("%s", "");
+	/* It was up a moment ago: not stopped by somebody, but dead of what it read. */
+	return result == -ESHUTDOWN ? -EHOSTDOWN : result;
+}

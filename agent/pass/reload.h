@@ -1,0 +1,21 @@
+/* reload.h - asking the target's unit to take its configuration again. */
+#ifndef ORIGIN_CA_PASS_RELOAD_H
+#define ORIGIN_CA_PASS_RELOAD_H
+
+#include "pass/pass.h"
+
+/*
+ * Reloads (or restarts) the target's unit and waits for the job's end. Nothing to do for
+ * `reload = none`. -ESHUTDOWN when the unit does not run and is not to be started, -ENOENT when
+ * there is no such unit: then nobody has read the new snippet yet. Other errors: it was refused;
+ * -EHOSTDOWN when the unit went down over it. With `revive` a unit that is down is started: it
+ * ran before we touched it.
+ */
+int reload_target(struct pass *pass, const struct config_target *target, bool revive,
+		  struct error *error);
+
+/* The unit of a target: as configured, or the first of its type that exists. */
+int reload_unit(struct unit_bus *bus, const struct config_target *target, const char **ret_unit,
+		struct error *error);
+
+#endif

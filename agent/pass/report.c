@@ -1,0 +1,231 @@
+#include "pass/report.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "config/duration.h"
+
+static const char *outcome(const struct pass *pass, const struct pass_job *job)
+{
+	if (pass_job_current(pass, job)) {
+		if (job->issued)
+			return job->adopted ? "adopted" : "issued";
+		for (size_t i = 0; i < job->target_count; i++)
+			if (job->targets[i].deployed)
+				return "deployed";
+		return "current";
+	}
+	bool waiting = job->waiting;
+	bool failed = job->error.code != 0;
+	for (size_t i = 0; i < job->target_count; i++) {
+		waiting |= job->targets[i].waiting;
+		failed |= job->targets[i].error.code != 0;
+	}
+	if (failed)
+		return "failed";
+	if (waiting)
+		return "waiting";
+	return pass->options.dry_run ? "due" : "failed";
+}
+
+static void log_notices(const struct pass_job *job)
+{
+	const char *name = job->certificate->name;
+	if (job->notices & LEAF_OUTLIVES_ROOT)
+		log_notice("%s: the certificate ends after the Origin CA root that signed it; "
+			   "visitors are not affected, but renew before the root's end",
+			   name);
+}
+
+static void log_job(const struct pass *pass, const struct pass_job *job)
+{
+	const char *name = job->certificate->name;
+	char until[CLOCK_TEXT_SIZE];
+
+	if (job->recovered)
+		log_notice("%s: generation %u was finished after an interrupted pass", name,
+			   job->state.newest);
+	if (job->issued)
+		log_notice("%s: %s generation %u (serial %s, valid until %s)", name,
+			   job->adopted ? "adopted" : "issued", job->state.newest,
+			   job->state.facts.serial,
+			   clock_format(job->state.facts.not_after, until));
+	if (job->repaired)
+		log_notice("%s: owner, group or mode of its files had drifted and was put right",
+			   name);
+	log_notices(job);
+	if (job->error.code)
+		log_error("%s: %s%s%s", name, job->error.message, job->error.remedy[0] ? "; " : "",
+			  job->error.remedy);
+	for (size_t i = 0; i < job->target_count; i++) {
+		const struct pass_target_job *target_job = &job->targets[i];
+		if (target_job->verified && target_job->deployed)
+			log_notice("%s: generation %u is served by %s", name, job->state.newest,
+				   target_job->target->name);
+		if (!target_job->error.code)
+			continue;
+		const struct state_target *state =
+			state_target_find(&job->state, target_job->target->name);
+		log_error("%s: %s: %s%s%s (generation %u %s)", name, target_job->target->name,
+			  target_job->error.message, target_job->error.remedy[0] ? "; " : "",
+			  target_job->error.remedy,
+			  target_job->refused && state ? state->verified_generation
+						       : job->state.newest,
+			  target_job->refused ? "is served as before" : "waits");
+	}
+	(void)pass;
+}
+
+void report_log(const struct pass *pass)
+{
+	for (size_t i = 0; i < pass->job_count; i++)
+		log_job(pass, &pass->jobs[i]);
+}
+
+static void text_error(struct buffer *text, const char *who, const struct error *error)
+{
+	buffer_add_format(text, "    %s%s%s\n", who, who[0] ? ": " : "", error->message);
+	if (error->remedy[0])
+		buffer_add_format(text, "    -> %s\n", error->remedy);
+}
+
+static void text_job(const struct pass *pass, const struct pass_job *job, struct buffer *text)
+{
+	const struct state *state = &job->state;
+	char left[DURATION_TEXT_SIZE];
+
+	buffer_add_format(text, "%s: %s", job->certificate->name, outcome(pass, job));
+	if (state->newest)
+		buffer_add_format(text, ", generation %u, valid for %s", state->newest,
+				  duration_format(state->facts.not_after - pass->now, left));
+	if (job->reissue) {
+		CLEANUP(freep) char *reasons = reissue_reason_text(job->reissue);
+		buffer_add_format(text, "; to be issued: %s", reasons);
+	}
+	buffer_add_text(text, "\n");
+	if (job->error.code)
+		text_error(text, "", &job->error);
+	for (size_t i = 0; i < job->target_count; i++) {
+		const struct pass_target_job *target_job = &job->targets[i];
+		if (target_job->reasons && (pass->options.dry_run || target_job->waiting)) {
+			CLEANUP(freep) char *reasons = redeploy_reason_text(target_job->reasons);
+			buffer_add_format(text, "    %s: to be deployed%s: %s\n",
+					  target_job->target->name,
+					  target_job->waiting ? " later" : "", reasons);
+		}
+		if (target_job->error.code)
+			text_error(text, target_job->target->name, &target_job->error);
+	}
+}
+
+void report_text(const struct pass *pass, struct buffer *text)
+{
+	size_t current = 0;
+	size_t issued = 0;
+	for (size_t i = 0; i < pass->job_count; i++) {
+		text_job(pass, &pass->jobs[i], text);
+		current += pass_job_current(pass, &pass->jobs[i]);
+		issued += pass->jobs[i].issued;
+	}
+	buffer_add_format(text, "%zu of %zu certificates current and verified", current,
+			  pass->job_count);
+	if (!pass->options.dry_run)
+		buffer_add_format(text, "; %zu issued, %u reload%s, %s", issued, pass->reloads,
+				  pass->reloads == 1 ? "" : "s",
+				  pass_changed(pass) ? "changed" : "nothing changed");
+	size_t problems = config_error_count(pass->config);
+	if (problems)
+		buffer_add_format(text, "; %zu error%s in the configuration", problems,
+				  problems == 1 ? "" : "s");
+	buffer_add_text(text, "\n");
+}
+
+void report_error_json(const struct error *error, cJSON *object)
+{
+	if (!error->code)
+		return;
+	cJSON *json = json_add_object(object, "error");
+	json_add_string(json, "class", error_class_name(error->class));
+	json_add_string(json, "message", error->message);
+	if (error->remedy[0])
+		json_add_string(json, "remedy", error->remedy);
+}
+
+void report_problems_json(const struct config *config, cJSON *array)
+{
+	for (size_t i = 0; i < config->problem_count; i++) {
+		const struct config_problem *problem = &config->problems[i];
+		cJSON *json = json_append_object(array);
+		json_add_string(json, "file", problem->place.file);
+		json_add_integer(json, "line", problem->place.line);
+		json_add_string(json, "message", problem->message);
+		json_add_string(json, "remedy", problem->remedy);
+		json_add_bool(json, "warning", problem->warning);
+	}
+}
+
+static void target_json(const struct pass_job *job, const struct pass_target_job *target_job,
+			cJSON *array)
+{
+	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
+	struct string_list reasons = {0};
+	cJSON *json = json_append_object(array);
+	json_add_string(json, "name", target_job->target->name);
+	redeploy_reason_names(target_job->reasons, &reasons);
+	json_add_list(json, "redeploy", &reasons);
+	string_list_free(&reasons);
+	json_add_bool(json, "waiting", target_job->waiting);
+	json_add_bool(json, "deployed", target_job->deployed);
+	json_add_bool(json, "verified", target_job->verified);
+	json_add_bool(json, "rolled_back", target_job->refused);
+	json_add_integer(json, "generation", state ? state->generation : 0);
+	json_add_integer(json, "verified_generation", state ? state->verified_generation : 0);
+	report_error_json(&target_job->error, json);
+	if (state && state->attempt.count)
+		json_add_time(json, "retry_at", state->attempt.next);
+}
+
+static void job_json(const struct pass *pass, const struct pass_job *job, cJSON *array)
+{
+	const struct state *state = &job->state;
+	struct string_list reasons = {0};
+	cJSON *json = json_append_object(array);
+
+	json_add_string(json, "name", job->certificate->name);
+	json_add_string(json, "outcome", outcome(pass, job));
+	reissue_reason_names(job->reissue, &reasons);
+	json_add_list(json, "reissue", &reasons);
+	string_list_free(&reasons);
+	json_add_bool(json, "waiting", job->waiting);
+	json_add_bool(json, "issued", job->issued);
+	json_add_bool(json, "adopted", job->adopted);
+	json_add_integer(json, "generation", state->newest);
+	json_add_integer(json, "active_generation", state->active);
+	if (state->newest) {
+		json_add_string(json, "serial", state->facts.serial);
+		json_add_string(json, "sha256", state->facts.sha256);
+		json_add_time(json, "not_after", state->facts.not_after);
+		json_add_time(json, "renew_at", state->renew_at);
+	}
+	report_error_json(&job->error, json);
+	if (state->issue.count)
+		json_add_time(json, "retry_at", state->issue.next);
+	cJSON *targets = json_add_array(json, "targets");
+	for (size_t i = 0; i < job->target_count; i++)
+		target_json(job, &job->targets[i], targets);
+}
+
+cJSON *report_json(const struct pass *pass)
+{
+	cJSON *json = json_object();
+	json_add_integer(json, "version", 1);
+	json_add_integer(json, "exit_status", pass_exit_status(pass));
+	json_add_bool(json, "changed", pass_changed(pass));
+	json_add_bool(json, "dry_run", pass->options.dry_run);
+	json_add_integer(json, "reloads", pass->reloads);
+	cJSON *certificates = json_add_array(json, "certificates");
+	for (size_t i = 0; i < pass->job_count; i++)
+		job_json(pass, &pass->jobs[i], certificates);
+	report_problems_json(pass->config, json_add_array(json, "problems"));
+	return json;
+}

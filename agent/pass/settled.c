@@ -1,0 +1,270 @@
+#include "pass/settled.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "pass/plan.h"
+#include "pass/schedule.h"
+#include "store/generation.h"
+
+enum {
+	SETTLED_VERSION = 1,
+	SETTLED_LIMIT = 64 << 20, /* bytes of the file */
+	STAMP_SIZE = 17,	  /* 64 bits in hex */
+};
+
+static const char SETTLED_FILE[] = "settled.json";
+
+struct settled {
+	cJSON *json;
+	const cJSON **entries; /* sorted by name, of json */
+	size_t count;
+};
+
+static const char *entry_name(const cJSON *entry)
+{
+	const char *name = json_string(entry, "name");
+	return name ? name : "";
+}
+
+static int compare_entries(const void *one, const void *other)
+{
+	return strcmp(entry_name(*(const cJSON *const *)one),
+		      entry_name(*(const cJSON *const *)other));
+}
+
+struct settled *settled_load(const struct pass *pass)
+{
+	struct settled *settled = memory_alloc(1, sizeof(*settled));
+	struct buffer text = BUFFER(SETTLED_LIMIT);
+	if (file_read_at(pass->store.fd, pass->store.path, SETTLED_FILE, &text, NULL) == 0)
+		settled->json = json_parse(buffer_text(&text), text.length);
+	buffer_free(&text);
+	if (json_integer(settled->json, "version", 0) != SETTLED_VERSION)
+		return settled;
+
+	const cJSON *array = cJSON_GetObjectItemCaseSensitive(settled->json, "certificates");
+	const cJSON *entry;
+	settled->entries =
+		memory_alloc((size_t)cJSON_GetArraySize(array), sizeof(*settled->entries));
+	cJSON_ArrayForEach (entry, array)
+		settled->entries[settled->count++] = entry;
+	qsort(settled->entries, settled->count, sizeof(*settled->entries), compare_entries);
+	return settled;
+}
+
+void settled_free(struct settled *settled)
+{
+	if (!settled)
+		return;
+	cJSON_Delete(settled->json);
+	free(settled->entries);
+	free(settled);
+}
+
+static const cJSON *find(const struct settled *settled, const char *name)
+{
+	size_t low = 0;
+	size_t high = settled->count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = strcmp(name, entry_name(settled->entries[middle]));
+		if (order == 0)
+			return settled->entries[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+/* All that the administrator can change about a certificate and its targets. */
+static void definition_digest(struct pass *pass, const struct pass_job *job, unsigned generation,
+			      char digest[static SHA256_TEXT_SIZE])
+{
+	const struct config_certificate *certificate = job->certificate;
+	struct buffer text = BUFFER(128 << 10);
+	for (size_t i = 0; i < certificate->hostnames.count; i++) {
+		buffer_add_text(&text, certificate->hostnames.items[i]);
+		buffer_add(&text, "\n", 1);
+	}
+	buffer_add_format(&text, "%d %" PRId64 " %u %u %o", (int)certificate->key_type,
+			  certificate->validity_days, certificate->access.owner,
+			  certificate->access.group, certificate->access.mode);
+	for (size_t i = 0; i < job->target_count; i++) {
+		const struct config_target *target = job->targets[i].target;
+		const struct pass_target *loaded = &pass->targets[job->targets[i].index];
+		char rendered[SHA256_TEXT_SIZE];
+		snippet_rendered_from(&loaded->template, certificate, generation, pass->store.path,
+				      rendered);
+		buffer_add_format(&text, "\n%s %s %u %u %o %s:%u", target->name, rendered,
+				  target->access.owner, target->access.group, target->access.mode,
+				  target->probe_host ? target->probe_host : "none",
+				  target->probe_port);
+	}
+	digest_sha256(buffer_text(&text), text.length, digest);
+	buffer_free(&text);
+}
+
+static int mix(int directory, const char *path, uint64_t *hash)
+{
+	struct file_stamp stamp;
+	int result = file_stamp_at(directory, path, &stamp);
+	if (result < 0)
+		return result;
+	const uint64_t fields[] = {
+		stamp.device, stamp.inode, (uint64_t)stamp.size, (uint64_t)stamp.ctime_ns,
+		stamp.mode,   stamp.owner, stamp.group,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		*hash = (*hash ^ fields[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		*hash ^= *hash >> 29;
+	}
+	return 0;
+}
+
+/*
+ * One number for the files that matter: the generation's directory (tells a file that was replaced,
+ * added or removed), the key and the leaf that servers read (tell what was written into or whose
+ * mode was changed in place), and every snippet.
+ */
+static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigned generation,
+		    char text[static STAMP_SIZE])
+{
+	static const char *const files[] = {"", "/" GENERATION_KEY, "/" GENERATION_FULLCHAIN};
+	char number[GENERATION_NAME_SIZE];
+	char path[512];
+	uint64_t hash = UINT64_C(0x243f6a8885a308d3);
+	int result = 0;
+
+	generation_name(generation, number);
+	for (size_t i = 0; result == 0 && i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s%s", job->certificate->name, number, files[i]);
+		result = mix(pass->store.certificates, path, &hash);
+	}
+	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
+		const struct pass_target *target = &pass->targets[job->targets[i].index];
+		CLEANUP(freep)
+		char *file = snippet_file_name(target->target, job->certificate);
+		result = target->directory < 0 ? -EBADF : mix(target->directory, file, &hash);
+	}
+	snprintf(text, STAMP_SIZE, "%016" PRIx64, hash);
+	return result;
+}
+
+/* Templates and snippet directories, which digest and stamps need. */
+static bool targets_loaded(struct pass *pass, struct pass_job *job)
+{
+	struct error ignored = {0};
+	for (size_t i = 0; i < job->target_count; i++)
+		if (pass_target_open(pass, job->targets[i].index, &ignored) < 0)
+			return false;
+	return true;
+}
+
+static bool text_is(const cJSON *entry, const char *name, const char *text)
+{
+	const char *known = json_string(entry, name);
+	return known && strcmp(known, text) == 0;
+}
+
+static void take_entry(struct pass_job *job, const cJSON *entry, unsigned generation,
+		       const struct leaf_facts *dates, int64_t renew_at)
+{
+	struct state *state = &job->state;
+	state->newest = state->active = generation;
+	state->facts.not_before = dates->not_before;
+	state->facts.not_after = dates->not_after;
+	state->renew_at = renew_at;
+	const char *serial = json_string(entry, "serial");
+	const char *sha256 = json_string(entry, "sha256");
+	snprintf(state->facts.serial, sizeof(state->facts.serial), "%s", serial ? serial : "");
+	snprintf(state->facts.sha256, sizeof(state->facts.sha256), "%s", sha256 ? sha256 : "");
+	for (size_t i = 0; i < job->target_count; i++) {
+		struct state_target *target = state_target_get(state, job->targets[i].target->name);
+		target->generation = target->verified_generation = generation;
+		job->targets[i].verified = true;
+	}
+}
+
+bool settled_holds(const struct settled *settled, struct pass *pass, struct pass_job *job)
+{
+	const cJSON *entry = find(settled, job->certificate->name);
+	if (!entry || pass->options.full || pass->options.force || !targets_loaded(pass, job))
+		return false;
+
+	unsigned generation = (unsigned)json_integer(entry, "generation", 0);
+	struct leaf_facts dates = {
+		.not_before = json_integer(entry, "not_before", 0),
+		.not_after = json_integer(entry, "not_after", 0),
+	};
+	struct renewal renewal = schedule_renewal(pass->config, job->certificate, &dates);
+	char stamp[STAMP_SIZE];
+	char digest[SHA256_TEXT_SIZE];
+	if (generation == 0 || pass->now >= (pass->options.now ? renewal.window : renewal.moment) ||
+	    stamp_of(pass, job, generation, stamp) < 0 || !text_is(entry, "stamp", stamp))
+		return false;
+	definition_digest(pass, job, generation, digest);
+	if (!text_is(entry, "definition", digest))
+		return false;
+	take_entry(job, entry, generation, &dates, renewal.moment);
+	job->settled = true;
+	return true;
+}
+
+void settled_discard(const struct pass *pass)
+{
+	if (unlinkat(pass->store.fd, SETTLED_FILE, 0) < 0 && errno != ENOENT)
+		log_warning("cannot remove %s/%s: %s", pass->store.path, SETTLED_FILE,
+			    strerror(errno));
+}
+
+static void add_entry(struct pass *pass, struct pass_job *job, cJSON *array)
+{
+	const struct state *state = &job->state;
+	char stamp[STAMP_SIZE];
+	char digest[SHA256_TEXT_SIZE];
+	if (!pass_job_current(pass, job) || state->active != state->newest || state->issue.count ||
+	    !targets_loaded(pass, job) || stamp_of(pass, job, state->newest, stamp) < 0)
+		return;
+	definition_digest(pass, job, state->newest, digest);
+	cJSON *entry = json_append_object(array);
+	json_add_string(entry, "name", job->certificate->name);
+	json_add_integer(entry, "generation", state->newest);
+	json_add_string(entry, "serial", state->facts.serial);
+	json_add_string(entry, "sha256", state->facts.sha256);
+	json_add_integer(entry, "not_before", state->facts.not_before);
+	json_add_integer(entry, "not_after", state->facts.not_after);
+	json_add_string(entry, "definition", digest);
+	json_add_string(entry, "stamp", stamp);
+}
+
+static int compare_jobs(const void *name, const void *job)
+{
+	return strcmp(name, ((const struct pass_job *)job)->certificate->name);
+}
+
+void settled_save(const struct settled *settled, struct pass *pass)
+{
+	CLEANUP(cJSON_Deletep) cJSON *json = json_object();
+	json_add_integer(json, "version", SETTLED_VERSION);
+	cJSON *array = json_add_array(json, "certificates");
+	for (size_t i = 0; i < pass->job_count; i++)
+		add_entry(pass, &pass->jobs[i], array);
+	for (size_t i = 0; i < settled->count; i++)
+		if (!bsearch(entry_name(settled->entries[i]), pass->jobs, pass->job_count,
+			     sizeof(*pass->jobs), compare_jobs))
+			json_append(array, cJSON_Duplicate(settled->entries[i], true));
+
+	CLEANUP(freep) char *text = json_print(json, false);
+	struct error error = {0};
+	if (file_write_at(pass->store.fd, pass->store.path, SETTLED_FILE, text, strlen(text),
+			  &FILE_ACCESS(0600), FILE_NO_SYNC, &error) < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+}

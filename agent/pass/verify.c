@@ -1,0 +1,144 @@
+#include "pass/verify.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/generation.h"
+
+static const char *const shown_names[] = {
+	[VERIFY_PENDING] = "unknown", [VERIFY_NEWEST] = "newest",   [VERIFY_PREVIOUS] = "previous",
+	[VERIFY_OTHER] = "other",     [VERIFY_NOTHING] = "nothing",
+};
+
+const char *verify_shown_name(enum verify_shown shown)
+{
+	return shown_names[shown];
+}
+
+void verify_begin(struct verify *verify, const struct pass *pass, const struct pass_job *job,
+		  const struct pass_target_job *target_job)
+{
+	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
+	*verify = (struct verify){
+		.job = job,
+		.target = target_job->target,
+		.wanted = job->state.facts.sha256,
+		.count = job->certificate->hostnames.count,
+	};
+	verify->shown = memory_alloc(verify->count, sizeof(*verify->shown));
+	verify->seen = memory_alloc(verify->count, sizeof(*verify->seen));
+
+	/* An unreadable previous generation only makes its leaf "another" one. */
+	unsigned previous = state ? state->verified_generation : 0;
+	if (previous == 0 || previous == job->state.newest)
+		return;
+	CLEANUP(closep) int directory = -1;
+	struct generation_meta meta = {0};
+	if (store_certificate_open(&pass->store, job->certificate->name, false, &directory, NULL) ==
+		    0 &&
+	    generation_read(directory, job->where, previous, &meta, NULL) == 0)
+		memcpy(verify->previous, meta.facts.sha256, sizeof(verify->previous));
+	generation_meta_free(&meta);
+}
+
+void verify_end(struct verify *verify)
+{
+	for (size_t i = 0; verify->seen && i < verify->count; i++)
+		probe_result_free(&verify->seen[i]);
+	free(verify->seen);
+	free(verify->shown);
+	*verify = (struct verify){0};
+}
+
+static enum verify_shown classify(const struct verify *verify, const struct leaf_facts *facts)
+{
+	if (strcmp(facts->sha256, verify->wanted) == 0)
+		return VERIFY_NEWEST;
+	if (verify->previous[0] && strcmp(facts->sha256, verify->previous) == 0)
+		return VERIFY_PREVIOUS;
+	return VERIFY_OTHER;
+}
+
+void verify_look(struct verify *verify, struct probe *probe, int64_t deadline_ms)
+{
+	const struct config_target *target = verify->target;
+
+	for (size_t i = 0; i < verify->count; i++) {
+		if (verify->shown[i] == VERIFY_NEWEST)
+			continue;
+		int64_t left = deadline_ms - clock_monotonic_ms();
+		if (left <= 0)
+			return;
+		probe_result_free(&verify->seen[i]);
+		int result = probe_handshake(probe, target->probe_host, target->probe_port,
+					     verify->job->certificate->hostnames.items[i],
+					     verify->job->state.facts.key_type, left,
+					     &verify->seen[i], &verify->error);
+		verify->shown[i] =
+			result < 0 ? VERIFY_NOTHING : classify(verify, &verify->seen[i].facts);
+		/* Nobody listens: the other names would wait for the same nothing. */
+		if (result == -ECONNREFUSED)
+			return;
+	}
+}
+
+static size_t count_of(const struct verify *verify, enum verify_shown shown)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < verify->count; i++)
+		count += verify->shown[i] == shown;
+	return count;
+}
+
+bool verify_holds(const struct verify *verify)
+{
+	return count_of(verify, VERIFY_NEWEST) > 0 && count_of(verify, VERIFY_PREVIOUS) == 0;
+}
+
+static int explain_leaf(const struct verify *verify, size_t index, const char *relation,
+			struct error *error)
+{
+	const struct config_target *target = verify->target;
+	const struct leaf_facts *facts = &verify->seen[index].facts;
+	char until[CLOCK_TEXT_SIZE];
+
+	return error_set(error, ERROR_DEPLOY, -ESTALE,
+			 "%s:%u shows %s for %s (serial %s, first name %s, valid until %s)",
+			 target->probe_host, target->probe_port, relation,
+			 verify->job->certificate->hostnames.items[index], facts->serial,
+			 facts->hostnames.count ? facts->hostnames.items[0] : "none",
+			 clock_format(facts->not_after, until));
+}
+
+int verify_explain(const struct verify *verify, const char *file, struct error *error)
+{
+	const struct config_target *target = verify->target;
+
+	for (size_t i = 0; i < verify->count; i++)
+		if (verify->shown[i] == VERIFY_PREVIOUS) {
+			explain_leaf(verify, i, "still the previous certificate", error);
+			return error_remedy(
+				error,
+				"look for a copied path instead of `include %s`, or for a "
+				"second server at that address",
+				file);
+		}
+	for (size_t i = 0; i < verify->count; i++)
+		if (verify->shown[i] == VERIFY_OTHER) {
+			explain_leaf(verify, i, "another certificate", error);
+			return error_remedy(error,
+					    "put `include %s;` into the server block of that name, "
+					    "or set `probe` of [target %s] to where it listens",
+					    file, target->name);
+		}
+	if (verify->error.code) {
+		*error = verify->error;
+		return error_remedy(error,
+				    "set `probe` of [target %s] to the address and port of "
+				    "its TLS listener, or to none",
+				    target->name);
+	}
+	return error_set(error, ERROR_DEPLOY, -ETIMEDOUT, "%s:%u was not asked before the deadline",
+			 target->probe_host, target->probe_port);
+}

@@ -1,0 +1,197 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pass/note.h"
+#include "supervisor/supervisor.h"
+
+extern char **environ;
+
+enum {
+	SECOND_US = 1000000,
+	GRACE = 30,	  /* seconds over its own deadline before a pass is told to end */
+	KILL_AFTER = 15,  /* and from there before it is killed */
+	PAUSE_LEAST = 10, /* between two passes, whatever the note says */
+	PAUSE_MOST = 12 * 3600,
+	PAUSE_LOCKED = 60, /* while somebody's --renew-now has the lock */
+	CRASH_FIRST = 60,  /* after a pass that left no note, doubling to ... */
+	CRASH_MOST = 3600,
+	EXIT_LOCKED = 4,
+};
+
+/* What the pass that has just ended left for us. */
+static int read_note(const struct supervisor *supervisor, struct note *note)
+{
+	const char *path = supervisor->settings.state_dir;
+	struct error error = {0};
+	CLEANUP(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int result = note_load(fd, path, note, &error);
+	if (result == 0 && note->finished_at < supervisor->pass_started)
+		return -ESTALE;
+	return result;
+}
+
+static int schedule_after_note(struct supervisor *supervisor, const struct note *note)
+{
+	int64_t now = clock_now();
+	int64_t at = note->next_at;
+	char when[CLOCK_TEXT_SIZE];
+
+	if (at < now + PAUSE_LEAST)
+		at = now + PAUSE_LEAST;
+	if (at > now + PAUSE_MOST)
+		at = now + PAUSE_MOST;
+	supervisor->crashes = 0;
+	CLEANUP(freep)
+	char *status = string_format("%lld of %lld certificates current; next: %s at %s",
+				     (long long)note->current, (long long)note->certificates,
+				     note->next_reason, clock_format(at, when));
+	return supervisor_schedule(supervisor, at, status);
+}
+
+static int schedule_after_failure(struct supervisor *supervisor)
+{
+	int64_t pause = CRASH_FIRST;
+	for (unsigned i = 0; i < supervisor->crashes && pause < CRASH_MOST; i++)
+		pause *= 2;
+	if (pause > CRASH_MOST)
+		pause = CRASH_MOST;
+	supervisor->crashes++;
+	CLEANUP(freep)
+	char *status = string_format("The last pass did not end properly; next try in %lld s",
+				     (long long)pause);
+	return supervisor_schedule(supervisor, clock_now() + pause, status);
+}
+
+static void tell_end(const siginfo_t *info)
+{
+	if (info->si_code == CLD_EXITED)
+		return;
+	log_error("a pass was ended by signal %d (%s%s); what it left is recovered by the next",
+		  info->si_status, strsignal(info->si_status),
+		  info->si_code == CLD_DUMPED ? ", core dumped" : "");
+}
+
+static int on_end(sd_event_source *source, const siginfo_t *info, void *context)
+{
+	struct supervisor *supervisor = context;
+	(void)source;
+
+	supervisor->pass = 0;
+	supervisor->child = sd_event_source_disable_unref(supervisor->child);
+	supervisor->limit = sd_event_source_disable_unref(supervisor->limit);
+	tell_end(info);
+	if (supervisor->stopping)
+		return sd_event_exit(supervisor->event, 0);
+
+	supervisor_ready(supervisor);
+	if (supervisor->again) {
+		supervisor->again = false;
+		return supervisor_pass_start(supervisor);
+	}
+	if (info->si_code == CLD_EXITED && info->si_status == EXIT_LOCKED)
+		return supervisor_schedule(supervisor, clock_now() + PAUSE_LOCKED,
+					   "Another pass holds the lock; trying again soon");
+	struct note note;
+	if (info->si_code == CLD_EXITED && read_note(supervisor, &note) == 0)
+		return schedule_after_note(supervisor, &note);
+	return schedule_after_failure(supervisor);
+}
+
+static int on_kill(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct supervisor *supervisor = context;
+	(void)source;
+	(void)usec;
+	log_error("the pass (process %d) does not end and is killed", (int)supervisor->pass);
+	if (supervisor->pass)
+		kill(supervisor->pass, SIGKILL);
+	return 0;
+}
+
+static int on_limit(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct supervisor *supervisor = context;
+	(void)source;
+	(void)usec;
+	log_error("the pass (process %d) runs longer than pass_timeout and is asked to end",
+		  (int)supervisor->pass);
+	supervisor_pass_stop(supervisor);
+	return 0;
+}
+
+static int set_limit(struct supervisor *supervisor, int64_t seconds,
+		     sd_event_time_handler_t handler)
+{
+	supervisor->limit = sd_event_source_disable_unref(supervisor->limit);
+	return sd_event_add_time_relative(supervisor->event, &supervisor->limit, CLOCK_MONOTONIC,
+					  (uint64_t)seconds * SECOND_US, SECOND_US, handler,
+					  supervisor);
+}
+
+void supervisor_pass_stop(struct supervisor *supervisor)
+{
+	if (!supervisor->pass)
+		return;
+	kill(supervisor->pass, SIGTERM);
+	if (set_limit(supervisor, KILL_AFTER, on_kill) < 0)
+		kill(supervisor->pass, SIGKILL);
+}
+
+/* The child's own world: our signal mask and the notification socket are not its business. */
+static int spawn(const struct supervisor *supervisor, pid_t *ret_pid)
+{
+	char *arguments[] = {string_copy(supervisor->agent), string_copy("--config"),
+			     string_copy(supervisor->config_path), string_copy("pass"), NULL};
+	size_t count = 0;
+	char *environment[256];
+	for (char **entry = environ; *entry && count + 1 < ARRAY_SIZE(environment); entry++)
+		if (!string_starts(*entry, "NOTIFY_SOCKET=") && !string_starts(*entry, "WATCHDOG_"))
+			environment[count++] = *entry;
+	environment[count] = NULL;
+
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	sigemptyset(&none);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	int result =
+		-posix_spawn(ret_pid, supervisor->agent, NULL, &attributes, arguments, environment);
+	posix_spawnattr_destroy(&attributes);
+	for (size_t i = 0; arguments[i]; i++)
+		free(arguments[i]);
+	return result;
+}
+
+int supervisor_pass_start(struct supervisor *supervisor)
+{
+	if (supervisor->stopping)
+		return 0;
+	if (supervisor->pass) {
+		supervisor->again = true;
+		return 0;
+	}
+	supervisor->pass_started = clock_now();
+	int result = spawn(supervisor, &supervisor->pass);
+	if (result < 0) {
+		supervisor->pass = 0;
+		log_error("cannot start a pass (%s): %s", supervisor->agent, strerror(-result));
+		return schedule_after_failure(supervisor);
+	}
+	sd_notify(false, "STATUS=A pass is running");
+	result = sd_event_add_child(supervisor->event, &supervisor->child, supervisor->pass,
+				    WEXITED, on_end, supervisor);
+	if (result < 0)
+		return result;
+	return set_limit(supervisor, supervisor->settings.pass_timeout + GRACE, on_limit);
+}

@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+"""Measures what the project promises about cost, and prints each figure beside its bound.
+
+usage: bench.py BUILD_DIRECTORY [--short]
+
+Issuing is compared, in pairs, with minimal-issue (the least that anybody could write for the same
+job); the rest has absolute bounds. Exit status 1 when a bound is broken.
+"""
+import argparse
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+RATIO_BOUND = 1.5
+IDLE_PASS_BOUND_MS = 60
+PSS_BOUND_KIB = 4096
+MANY = 1000
+ZONE = "example.com"
+
+
+class Sandbox:
+    """An origin-ca-sandbox without its rate limit: what is measured is the agent."""
+
+    def __init__(self, build, directory):
+        self.directory = directory
+        self.process = subprocess.Popen(
+            [build / "tests/sandbox/origin-ca-sandbox", "--listen", "127.0.0.1:0", "--state", directory,
+             "--zone", ZONE, "--rate-limit", "none"],
+            stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        while line and not line.startswith("listening on "):
+            line = self.process.stdout.readline()
+        if not line:
+            sys.exit("the sandbox did not start")
+        self.endpoint = line.split()[-1].removesuffix("/client/v4") + "/client/v4"
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+def configure(directory, sandbox, count):
+    """A fresh state directory and `count` certificates for one target that is not reloaded."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    text = [
+        "[agent]", f"state_dir = {directory}/state", "[api]", f"endpoint = {sandbox.endpoint}",
+        f"ca_file = {sandbox.directory}/ca.pem", f"token_file = {sandbox.directory}/token",
+        "[target nginx]", f"template = {TEMPLATE}", "reload = none", "probe = none",
+    ]
+    for number in range(count):
+        text += [f"[certificate host{number:04}.{ZONE}]", "targets = nginx"]
+    (directory / "agent.ini").write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+def timed(argv):
+    start = time.monotonic()
+    result = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    seconds = time.monotonic() - start
+    if result.returncode != 0:
+        sys.exit(f"{argv[0]} ended with {result.returncode}:\n{result.stdout[-4000:]}")
+    return seconds
+
+
+def sync():
+    """What the run before left to be written must not be paid by the next one."""
+    os.sync()
+
+
+class Report:
+    def __init__(self):
+        self.broken = 0
+
+    def row(self, what, value, bound, unit):
+        kept = value <= bound
+        self.broken += not kept
+        print(f"{'ok  ' if kept else 'OVER'} {what}: {value:.2f} {unit} (bound {bound:g})", flush=True)
+
+
+def bench_issue(report, build, work, sandbox, count, pairs):
+    agent, minimal = [], []
+    out = work / "minimal"
+    for _ in range(pairs):
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        sync()
+        minimal.append(timed([build / "tests/bench/minimal-issue", sandbox.endpoint,
+                              f"{sandbox.directory}/ca.pem", f"{sandbox.directory}/token", out,
+                              str(count), ZONE]))
+        configure(work / "agent", sandbox, count)
+        sync()
+        agent.append(timed([build / "agent/origin-ca-agent", "--config", work / "agent/agent.ini",
+                            "--renew-now"]))
+    ratio = statistics.median(a / b for a, b in zip(agent, minimal))
+    print(f"     {count} certificate(s): agent {statistics.median(agent) * 1000:.1f} ms, "
+          f"minimal program {statistics.median(minimal) * 1000:.1f} ms, {pairs} pairs, medians")
+    report.row(f"issuing {count}, agent / minimal program", ratio, RATIO_BOUND, "times")
+
+
+def bench_nothing_due(report, build, work, sandbox):
+    """1000 certificates, all current: what a timer or a handler of a configuration tool costs."""
+    command = [build / "agent/origin-ca-agent", "--config", work / "agent/agent.ini", "--renew-now"]
+    before = (pathlib.Path(sandbox.directory) / "requests.jsonl").stat().st_size
+    times = [timed(command) for _ in range(9)][1:]
+    after = (pathlib.Path(sandbox.directory) / "requests.jsonl").stat().st_size
+    report.row(f"pass with nothing due over {MANY}", statistics.median(times) * 1000,
+               IDLE_PASS_BOUND_MS, "ms")
+    report.row("requests of those passes, bytes of the sandbox's journal", after - before, 0, "")
+
+
+def smaps_pss(pid):
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise RuntimeError("no Pss")
+
+
+def switches(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return sum(int(line.split()[1]) for line in text.splitlines() if "ctxt_switches" in line)
+
+
+def children(pid):
+    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+
+
+def bench_idle(report, build, work, seconds):
+    process = subprocess.Popen([build / "agent/origin-ca-agent", "--config", work / "agent/agent.ini", "run"])
+    try:
+        deadline = time.monotonic() + 30
+        time.sleep(0.5)
+        while children(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        report.row(f"idle supervisor with {MANY} certificates, PSS", smaps_pss(process.pid),
+                   PSS_BOUND_KIB, "KiB")
+        before = switches(process.pid)
+        time.sleep(seconds)
+        report.row(f"wake-ups in {seconds} s idle", switches(process.pid) - before, 0, "")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--short", action="store_true")
+    options = parser.parse_args()
+    build = options.build.resolve()
+    report = Report()
+    # On a disk, not on tmpfs: fsync is part of the job.
+    work = pathlib.Path(tempfile.mkdtemp(prefix="origin-ca-bench.", dir="/var/tmp"))
+    sandbox = Sandbox(build, tempfile.mkdtemp(prefix="sandbox.", dir=work))
+    try:
+        bench_issue(report, build, work, sandbox, 1, 11 if options.short else 41)
+        bench_issue(report, build, work, sandbox, MANY, 3 if options.short else 7)
+        bench_nothing_due(report, build, work, sandbox)
+        bench_idle(report, build, work, 10 if options.short else 60)
+    finally:
+        sandbox.stop()
+        shutil.rmtree(work, ignore_errors=True)
+    return 1 if report.broken else 0
+
+
+TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "templates/nginx.mustache"
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+#!/bin/bash
+# run.sh - everything that says whether this tree is good, as continuous integration runs it.
+#
+#	sudo tests/run.sh [STAGE]...
+#
+# Stages, in this order when none is named:
+#	lint      format, file sizes, shellcheck, cppcheck, clang-tidy
+#	build     with gcc and with clang, warnings are errors
+#	unit      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#	sandbox   tests of the local Origin CA API
+#	system    the installed program on real systemd hosts with real web servers, sanitizers on
+#	bench     the release build, measured (short form)
+#	fuzz      every parser of outside input, for FUZZ_SECONDS (30) each
+#
+# A stage that fails does not keep the following from running.  Exit code: 0 all passed, 1 not all,
+# 2 usage, or not root.  Logs are in build/log.  Installs missing packages (tests/setup.sh).
+# ORIGIN_CA_CHAOS=SEED lets every sandbox of the system tests misbehave at random.
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+self=$top/tests/run.sh
+logs=$top/build/log
+stages=(lint build unit sandbox system bench fuzz)
+
+# The versions that setup.sh installs, not others that come first on someone's path; and nothing
+# between the tests and their servers on loopback.
+environment() {
+	export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+	unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
+	unset SSL_CERT_FILE SSL_CERT_DIR DESTDIR CFLAGS LDFLAGS
+	export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
+	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+}
+
+preset_build() {                 # $1: preset
+	cmake --preset "$1" > /dev/null
+	cmake --build --preset "$1"
+}
+
+run_pytest() {
+	/usr/bin/python3 -m pytest --color=no "$@"
+}
+
+stage_lint() {
+	tests/lint.sh
+}
+
+stage_build() {
+	preset_build development
+	preset_build clang
+}
+
+stage_unit() {
+	preset_build sanitizers
+	ctest --preset sanitizers --no-tests=error -j "$(nproc)"
+}
+
+stage_sandbox() {
+	preset_build sanitizers
+	ORIGIN_CA_SANDBOX=$top/build/sanitizers/tests/sandbox/origin-ca-sandbox \
+		run_pytest tests/sandbox
+}
+
+stage_system() {
+	preset_build sanitizers
+	ORIGIN_CA_BUILD=$top/build/sanitizers run_pytest tests/system
+}
+
+stage_bench() {
+	preset_build release
+	tests/bench/run.sh --short
+}
+
+stage_fuzz() {
+	tests/fuzz/run.sh "${FUZZ_SECONDS:-30}"
+}
+
+# Runs a stage in a process of its own (errexit is in force there), on the terminal and in its log.
+stage_run() {
+	local stage=$1 began=$SECONDS result=PASS
+	printf '\n===== %s =====\n' "$stage"
+	if ! "$self" --stage "$stage" 2>&1 | tee "$logs/$stage.log"; then
+		result=FAIL
+	fi
+	printf '===== %s: %s (%d s) =====\n' "$stage" "$result" $((SECONDS - began))
+	summary+=("$(printf '%-8s %s %5d s' "$stage" "$result" $((SECONDS - began)))")
+	[ "$result" = PASS ]
+}
+
+# Only booting hosts needs root (and what is missing, to be installed): setup.sh says so itself.
+require_root() {
+	local stage
+	[ "$(id -u)" -ne 0 ] || return 0
+	for stage in "$@"; do
+		case $stage in
+		system | bench)
+			echo "run: the stage \"$stage\" boots hosts, which needs root: sudo $0" >&2
+			exit 2
+			;;
+		esac
+	done
+}
+
+# With sudo, what was built stays the caller's.
+give_back() {
+	if [ -n "${SUDO_UID:-}" ] && [ -n "${SUDO_GID:-}" ] && [ -d "$top/build" ]; then
+		chown -R --no-dereference "$SUDO_UID:$SUDO_GID" "$top/build"
+	fi
+}
+
+main() {
+	local stage chosen=("$@") failed=0
+	[ $# -gt 0 ] || chosen=("${stages[@]}")
+	for stage in "${chosen[@]}"; do
+		if ! declare -F "stage_$stage" > /dev/null || [ "$stage" = run ]; then
+			echo "run: there is no stage \"$stage\"; there are: ${stages[*]}" >&2
+			exit 2
+		fi
+	done
+	require_root "${chosen[@]}"
+	exec < /dev/null
+	tests/setup.sh
+	environment
+	rm -rf "$logs"
+	mkdir -p "$logs"
+	trap give_back EXIT
+	summary=()
+	for stage in "${chosen[@]}"; do
+		stage_run "$stage" || failed=1
+	done
+	printf '\n===== summary =====\n'
+	printf '%s\n' "${summary[@]}" | tee "$logs/summary"
+	exit "$failed"
+}
+
+cd "$top"
+if [ "${1:-}" = --stage ]; then
+	"stage_$2"
+else
+	main "$@"
+fi

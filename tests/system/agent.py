@@ -1,0 +1,146 @@
+"""origin-ca-agent as a user of the host runs it: files in /etc, commands, exit codes."""
+
+import dataclasses
+import json
+
+CONFIG_DIRECTORY = "/etc/origin-ca-agent"
+STATE_DIRECTORY = "/var/lib/origin-ca-agent"
+PROGRAM = "/usr/sbin/origin-ca-agent"
+USER = "origin-ca-agent"
+
+
+@dataclasses.dataclass
+class Result:
+    """What a command did. `json` is None where there was nothing to parse."""
+
+    argv: list
+    returncode: int
+    stdout: str
+    stderr: str
+    json: object
+
+    def certificate(self, name):
+        return next(one for one in self.json["certificates"] if one["name"] == name)
+
+    def __str__(self):
+        return (f"{' '.join(self.argv)}: exit {self.returncode}\n--- stdout\n{self.stdout}\n"
+                f"--- stderr\n{self.stderr}")
+
+
+def section(title, keys):
+    """An INI section; a list becomes indented continuation lines."""
+    lines = [f"[{title}]"]
+    for key, value in keys.items():
+        if isinstance(value, (list, tuple)):
+            value = "\n    ".join(map(str, value))
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
+        lines.append(f"{key} = {value}")
+    return "\n".join(lines) + "\n"
+
+
+class Agent:
+    def __init__(self, host, sandbox=None):
+        self.host, self.sandbox = host, sandbox
+        self.has_user = host.run(["getent", "passwd", USER], check=False).returncode == 0
+        if sandbox:
+            self.token(sandbox.token)
+            host.write(f"{CONFIG_DIRECTORY}/sandbox-ca.pem", sandbox.root)
+        self.configure()
+
+    # --- configuration
+
+    def token(self, text):
+        owner = f"{USER}:{USER}" if self.has_user else None
+        self.host.write(f"{CONFIG_DIRECTORY}/api-token", text + "\n", mode=0o600, owner=owner)
+
+    def configure(self, agent=None, api=None, more=""):
+        """Writes agent.ini: [agent] and [api] for the sandbox; keys given override them, None
+        removes one."""
+        keys = {}
+        if self.sandbox:
+            keys = {
+                "endpoint": f"{self.sandbox.endpoint}/client/v4",
+                "ca_file": f"{CONFIG_DIRECTORY}/sandbox-ca.pem",
+                "token_file": f"{CONFIG_DIRECTORY}/api-token",
+            }
+        keys.update(api or {})
+        keys = {key: value for key, value in keys.items() if value is not None}
+        text = section("agent", agent) if agent else ""
+        text += section("api", keys) if keys else ""
+        self.host.write(f"{CONFIG_DIRECTORY}/agent.ini", text + more)
+
+    def drop_in(self, name, text):
+        """Writes conf.d/NAME.ini."""
+        self.host.write(f"{CONFIG_DIRECTORY}/conf.d/{name}.ini", text)
+
+    def certificate(self, name, **keys):
+        """A drop-in with one certificate, as configuration management would write it."""
+        keys.setdefault("targets", "nginx")
+        self.drop_in(name, section(f"certificate {name}", keys))
+
+    def target(self, name, **keys):
+        self.drop_in(f"target-{name}", section(f"target {name}", keys))
+
+    def remove(self, name):
+        self.host.remove(f"{CONFIG_DIRECTORY}/conf.d/{name}.ini")
+
+    # --- commands
+
+    def command(self, *arguments, check=None, timeout=120, env=None, user=None):
+        """Run the program. check: None: any exit code is fine; else the code(s) that must come."""
+        argv = [PROGRAM, *map(str, arguments)]
+        whole = argv if user is None else [
+            "setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *argv]
+        done = self.host.run(whole, check=False if check is None else check, timeout=timeout,
+                             env=env)
+        parsed = json.loads(done.stdout) if "--json" in argv and done.stdout.strip() else None
+        return Result(argv, done.returncode, done.stdout, done.stderr, parsed)
+
+    def renew(self, *names, force=False, dry_run=False, check=None, **options):
+        arguments = ["--renew-now", "--json"]
+        arguments += ["--force"] if force else []
+        arguments += ["--dry-run"] if dry_run else []
+        return self.command(*arguments, *names, check=check, **options)
+
+    def check(self, **options):
+        return self.command("check", "--json", **options)
+
+    def status(self, *names, **options):
+        return self.command("status", "--json", *names, **options)
+
+    def probe(self, *names, **options):
+        return self.command("probe", "--json", *names, **options)
+
+    def render(self, name, target, **options):
+        return self.command("render", name, target, **options)
+
+    # --- the service
+
+    def start(self):
+        """Start origin-ca-agent.service; returns when it has said READY=1."""
+        self.host.run(["systemctl", "start", "origin-ca-agent.service"])
+
+    def stop(self):
+        self.host.run(["systemctl", "stop", "origin-ca-agent.service"])
+
+    def reload(self):
+        self.host.run(["systemctl", "reload", "origin-ca-agent.service"])
+
+    def journal(self):
+        return self.host.journal("origin-ca-agent.service")
+
+    # --- what is on disk
+
+    def state_path(self, *parts):
+        return "/".join((STATE_DIRECTORY, *parts))
+
+    def state(self, name):
+        return json.loads(self.host.read(self.state_path("certificates", name, "state.json")))
+
+    def generations(self, name):
+        """The numbers of the generations that are there."""
+        directory = self.state_path("certificates", name)
+        if not self.host.exists(directory):
+            return []
+        return sorted(int(entry) for entry in self.host.list(directory) if entry.isdigit())

@@ -1,0 +1,130 @@
+"""Fixtures of the system tests: hosts, and their journals in the report of a test that fails."""
+
+import os
+import pathlib
+import tempfile
+import weakref
+
+import pytest
+
+import product
+from agent import Agent
+from nginx import Nginx
+from sandbox import Sandbox
+
+LIVE_HOSTS = weakref.WeakSet()
+
+
+def pytest_collection_modifyitems(items):
+    if items and os.geteuid() != 0:
+        pytest.exit("the system tests boot hosts in namespaces: run them as root", 2)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    for number, host in enumerate(list(LIVE_HOSTS)):
+        if host.pid is None:
+            continue
+        try:
+            text = host.journal(lines=200)
+        except Exception as error:
+            text = f"(the journal cannot be read: {error})"
+        report.sections.append((f"journal of host {number + 1}, last 200 lines", text))
+
+
+def stop_checked(host):
+    """Stops the host; what a sanitizer found in a service fails the test."""
+    if host.pid is None:
+        return
+    try:
+        reports = host.sanitizer_reports()
+    finally:
+        LIVE_HOSTS.discard(host)
+        host.stop()
+    assert not reports, f"sanitizers reported in the host's journal:\n{reports}"
+
+
+def boot(tree, build, **options):
+    host = product.boot_host(tree, build, **options)
+    LIVE_HOSTS.add(host)
+    return host
+
+
+@pytest.fixture(scope="session")
+def build_directory():
+    return product.build_directory()
+
+
+@pytest.fixture(scope="session")
+def installed_root(build_directory):
+    """The product as `cmake --install` puts it, in a tree that is laid over every host's root."""
+    with tempfile.TemporaryDirectory(prefix="origin-ca-installed.") as directory:
+        root = pathlib.Path(directory)
+        product.install(build_directory, root)
+        yield root
+
+
+@pytest.fixture
+def host(installed_root, build_directory):
+    """A freshly booted host with the product installed."""
+    host = boot(installed_root, build_directory)
+    yield host
+    stop_checked(host)
+
+
+@pytest.fixture(scope="module")
+def module_host(installed_root, build_directory):
+    """A host shared by the tests of one module: for tests that leave no traces."""
+    host = boot(installed_root, build_directory)
+    yield host
+    stop_checked(host)
+
+
+@pytest.fixture
+def make_host(installed_root, build_directory):
+    """Boots as many hosts as a test asks for; options are those of Host."""
+    hosts = []
+
+    def make(**options):
+        hosts.append(boot(installed_root, build_directory, **options))
+        return hosts[-1]
+
+    yield make
+    errors = []
+    for host in hosts:
+        try:
+            stop_checked(host)
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+@pytest.fixture
+def sandbox(host, build_directory):
+    """origin-ca-sandbox, listening inside `host`."""
+    return Sandbox(host, product.sandbox_program(build_directory))
+
+
+@pytest.fixture
+def make_sandbox(build_directory):
+    """Starts sandboxes with options of the test's own: make_sandbox(host, "--fault", ...)."""
+    def make(host, *arguments, **options):
+        return Sandbox(host, product.sandbox_program(build_directory), *arguments, **options)
+
+    return make
+
+
+@pytest.fixture
+def nginx(host):
+    """nginx of `host`, not started, without Debian's default site."""
+    return Nginx(host)
+
+
+@pytest.fixture
+def agent(host, sandbox):
+    """The agent of `host`, configured for `sandbox`, with no certificates yet."""
+    return Agent(host, sandbox)

@@ -1,0 +1,144 @@
+"""A real nginx under the host's systemd, serving what the agent gives it, and a client of it."""
+
+import collections
+import threading
+import time
+
+from network import handshake, tls_context
+
+SNIPPETS = "/var/lib/origin-ca-agent/snippets"
+SERVER = """server {{
+	listen 127.0.0.1:443 ssl;
+	server_name {names};
+	include {snippet};
+	location / {{
+		default_type text/plain;
+		return 200 "{first}\\n";
+	}}
+}}
+"""
+
+
+class Nginx:
+    unit = "nginx.service"
+
+    def __init__(self, host, target="nginx"):
+        self.host, self.target = host, target
+        host.remove("/etc/nginx/sites-enabled/default")
+
+    def snippet(self, name):
+        return f"{SNIPPETS}/{self.target}/{name}.conf"
+
+    def add(self, name, *hostnames, snippet=None):
+        """A server block for the certificate `name`, for its hostnames (else NAME, *.NAME)."""
+        hostnames = hostnames or (name, f"*.{name}")
+        self.host.write(f"/etc/nginx/conf.d/{name}.conf", SERVER.format(
+            names=" ".join(hostnames), first=hostnames[0],
+            snippet=snippet or self.snippet(name)))
+
+    def add_many(self, names):
+        """Server blocks for many certificates in one file."""
+        text = "".join(SERVER.format(names=f"{name} *.{name}", first=name,
+                                     snippet=self.snippet(name)) for name in names)
+        self.host.write("/etc/nginx/conf.d/many.conf", text)
+
+    def self_signed(self, name, days=30):
+        """What a server has before the agent: a certificate made by hand. Returns the snippet."""
+        base = f"/etc/nginx/by-hand/{name}"
+        self.host.run(["mkdir", "-p", base])
+        self.host.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                       "ec_paramgen_curve:P-256", "-nodes", "-days", str(days), "-keyout",
+                       f"{base}/key.pem", "-out", f"{base}/cert.pem", "-subj", f"/CN={name}",
+                       "-addext", f"subjectAltName=DNS:{name}"])
+        self.host.write(f"{base}/snippet.conf", f"ssl_certificate {base}/cert.pem;\n"
+                        f"ssl_certificate_key {base}/key.pem;\n")
+        return f"{base}/snippet.conf"
+
+    def start(self):
+        self.host.run(["systemctl", "start", self.unit])
+        self.host.wait(lambda: self.host.listening(443), 20,
+                       lambda: f"nginx listens:\n{self.host.journal(self.unit)}")
+
+    def stop(self):
+        self.host.run(["systemctl", "stop", self.unit])
+
+    def reload(self, check=True):
+        return self.host.run(["systemctl", "reload", self.unit], check=check)
+
+    def test(self):
+        """`nginx -t`, as an administrator runs it."""
+        return self.host.run(["nginx", "-t"], check=False)
+
+    def active(self):
+        return self.host.active(self.unit)
+
+    def main_pid(self):
+        return int(self.host.show(self.unit, "MainPID"))
+
+    def served(self, hostname, ca=None, port=443):
+        """The leaf that a new connection is shown: serial, subject, sans, sha256, ...; with `ca`
+        (roots as PEM text) verified as Cloudflare's Full (strict) does."""
+        return handshake(self.host, hostname, port, ca=ca)
+
+    def client(self, hostname, **options):
+        return Client(self.host, hostname, **options)
+
+
+class Client:
+    """Keeps asking over HTTPS, a new connection each time, while the test does something:
+
+        with nginx.client("example.com") as client:
+            agent.renew("example.com", force=True)
+        assert not client.failures and client.requests > 0
+    """
+
+    def __init__(self, host, hostname, port=443, ca=None, pause=0.01, workers=2):
+        self.host, self.hostname, self.port, self.pause = host, hostname, port, pause
+        self.context = tls_context(ca)
+        self.requests = 0
+        self.failures = []                      # what went wrong, and when
+        self.leaves = collections.Counter()     # DER of the leaves that were shown
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._work, name=f"client of {hostname}")
+                         for _ in range(workers)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        deadline = time.monotonic() + 10
+        while not (self.requests or self.failures) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self):
+        with self.host.connect(self.port) as plain:
+            with self.context.wrap_socket(plain, server_hostname=self.hostname) as secure:
+                leaf = secure.getpeercert(binary_form=True)
+                secure.sendall(f"GET / HTTP/1.1\r\nHost: {self.hostname}\r\n"
+                               "Connection: close\r\n\r\n".encode())
+                answer = b""
+                while piece := secure.recv(65536):
+                    answer += piece
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise OSError(f"answered {answer[:200]!r}")
+        return leaf
+
+    def _work(self):
+        while not self._end.is_set():
+            try:
+                leaf, failure = self._ask(), None
+            except Exception as error:      # whatever a visitor would have seen fail
+                leaf, failure = None, f"{time.strftime('%H:%M:%S')} {error!r}"
+            with self._lock:
+                self.requests += 1
+                if failure:
+                    self.failures.append(failure)
+                else:
+                    self.leaves[leaf] += 1
+            self._end.wait(self.pause)

@@ -1,0 +1,131 @@
+"""origin-ca-sandbox, the local Origin CA API, as a service of a host."""
+
+import dataclasses
+import http.client
+import json
+import os
+
+from network import tls_context
+
+UNIT = "origin-ca-sandbox.service"
+
+
+@dataclasses.dataclass
+class Answer:
+    status: int
+    headers: dict
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def result(self):
+        """What a successful answer is about."""
+        assert self.status == 200 and self.json["success"] is True, self.body
+        return self.json["result"]
+
+
+class Sandbox:
+    """`arguments`: more options, e.g. "--fault", "POST /certificates:lose-answer". With
+    ORIGIN_CA_CHAOS=SEED in the environment it misbehaves at random, unless the test said
+    `chaos=False` because it counts what the API is asked."""
+
+    def __init__(self, host, program, *arguments, directory="/srv/sandbox", port=8443, zones=None,
+                 chaos=True, plain=False, unit=UNIT):
+        self.host, self.program, self.directory, self.port = host, str(program), directory, port
+        self.unit = unit
+        self.scheme = "http" if plain else "https"
+        self.endpoint = f"{self.scheme}://127.0.0.1:{port}"
+        self.token_file = f"{directory}/token"
+        self.ca_file = f"{directory}/ca.pem"
+        self.arguments = ["--state", directory, "--listen", f"127.0.0.1:{port}"]
+        if zones:
+            self.arguments += ["--zone", ",".join(zones)]
+        if plain:
+            self.arguments.append("--plain-http")
+        seed = os.environ.get("ORIGIN_CA_CHAOS")
+        if seed and chaos:
+            self.arguments += ["--chaos", seed]
+        self.arguments += arguments
+        self._root = None
+        self.start()
+
+    def start(self, *more):
+        """`more`: options of this start only."""
+        self.host.run(["rm", "-f", f"{self.directory}/endpoint"])
+        self.host.run(["systemd-run", "--quiet", "--collect", f"--unit={self.unit}",
+                       "--service-type=exec", self.program, *self.arguments, *more])
+        self.host.wait(self._ready, 20, lambda: f"{self.unit} listens:\n"
+                       + self.host.journal(self.unit))
+        return self
+
+    def _ready(self):
+        return self.host.exists(f"{self.directory}/endpoint") and self.host.listening(self.port)
+
+    def stop(self):
+        self.host.run(["systemctl", "stop", self.unit], check=(0, 5))    # 5: it is not there
+
+    def restart(self, *more):
+        """What was issued, the roots and the token stay; faults that were ordered do not."""
+        self.stop()
+        self.start(*more)
+
+    @property
+    def token(self):
+        return self.host.read(self.token_file).strip()
+
+    @property
+    def root(self):
+        """The root that its own TLS certificate is signed by (PEM)."""
+        if self._root is None:
+            self._root = self.host.read(self.ca_file)
+        return self._root
+
+    def roots(self):
+        """Both Origin CA roots (PEM): what Cloudflare's Full (strict) verifies a leaf with."""
+        paths = (f"/ssl/static/origin_ca_{name}_root.pem" for name in ("ecc", "rsa"))
+        return "".join(self.request("GET", path).body.decode() for path in paths)
+
+    def request(self, method, path, body=None, token=None, timeout=20):
+        """One request; a path without a leading /sandbox/ is below /client/v4."""
+        if not path.startswith(("/sandbox/", "/client/", "/ssl/")):
+            path = "/client/v4" + path
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        if body is not None:
+            body = json.dumps(body)
+            headers["Content-Type"] = "application/json"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        plain = self.host.connect(self.port, timeout=timeout)
+        connection.sock = plain
+        if self.scheme == "https":
+            connection.sock = tls_context(self.root).wrap_socket(plain, server_hostname="127.0.0.1")
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers), response.read())
+        finally:
+            connection.close()
+
+    def issued(self):
+        """All certificates ever made, the oldest first, as the sandbox recorded them."""
+        path = f"{self.directory}/issued.jsonl"
+        if not self.host.exists(path):
+            return []
+        return [json.loads(line) for line in self.host.read(path).splitlines()]
+
+    def stats(self):
+        return self.request("GET", "/sandbox/stats").result
+
+    def fault(self, *specifications, clear=False):
+        """Misbehave from now on: "METHOD PATH:KIND[=VALUE][:COUNT|:always]"."""
+        body = {"add": list(specifications), "clear": clear}
+        return self.request("POST", "/sandbox/faults", body).result
+
+    def clear_faults(self):
+        return self.fault(clear=True)
+
+    def clock(self, offset):
+        """The sandbox's clock against the host's, in seconds."""
+        return self.request("POST", "/sandbox/clock", {"offset": offset}).result

@@ -1,0 +1,180 @@
+/* When the agent renews, retries and stops: pass/schedule.h and pass/note.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "pass/note.h"
+#include "pass/schedule.h"
+
+#define START INT64_C(1800000000)
+
+static struct config config_of(int64_t splay)
+{
+	return (struct config){.agent = {.splay = splay}};
+}
+
+static struct leaf_facts leaf_of(int64_t lifetime)
+{
+	return (struct leaf_facts){.not_before = START, .not_after = START + lifetime};
+}
+
+static void test_third_of_the_lifetime_is_left_at_renewal(void **state)
+{
+	(void)state;
+	struct config config = config_of(0);
+	char name[] = "shop";
+	struct config_certificate certificate = {.name = name, .renew_before = {.percent = 33}};
+	struct leaf_facts facts = leaf_of(90 * CLOCK_DAY);
+	struct renewal renewal = schedule_renewal(&config, &certificate, &facts);
+
+	assert_int_equal(facts.not_after - renewal.window, 90 * CLOCK_DAY / 100 * 33);
+	assert_int_equal(renewal.moment, renewal.window);
+	assert_int_equal(facts.not_after - renewal.emergency, 90 * CLOCK_DAY / 20);
+}
+
+static void test_splay_is_stable_and_within_a_tenth_of_the_window(void **state)
+{
+	(void)state;
+	struct config config = config_of(-1);
+	struct leaf_facts facts = leaf_of(100 * CLOCK_DAY);
+	char name[16];
+	struct config_certificate certificate = {.name = name,
+						 .renew_before = {.seconds = 30 * CLOCK_DAY}};
+	int64_t least = INT64_MAX;
+	int64_t most = 0;
+
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "host%d", i);
+		struct renewal one = schedule_renewal(&config, &certificate, &facts);
+		struct renewal two = schedule_renewal(&config, &certificate, &facts);
+		int64_t splay = one.moment - one.window;
+		assert_int_equal(one.moment, two.moment);
+		assert_in_range(splay, 0, 3 * CLOCK_DAY);
+		least = splay < least ? splay : least;
+		most = splay > most ? splay : most;
+	}
+	/* It spreads: 200 names fill most of the three days. */
+	assert_true(least < CLOCK_DAY / 4);
+	assert_true(most > 2 * CLOCK_DAY + CLOCK_DAY / 2);
+}
+
+static void test_window_longer_than_the_lifetime_does_not_renew_for_ever(void **state)
+{
+	(void)state;
+	struct config config = config_of(0);
+	char name[] = "shop";
+	struct config_certificate certificate = {.name = name,
+						 .renew_before = {.seconds = 30 * CLOCK_DAY}};
+	struct leaf_facts facts = leaf_of(7 * CLOCK_DAY);
+	struct renewal renewal = schedule_renewal(&config, &certificate, &facts);
+
+	assert_true(renewal.window > facts.not_before);
+}
+
+static void test_transient_failures_back_off_to_six_hours(void **state)
+{
+	(void)state;
+	struct error error = {.class = ERROR_TRANSIENT, .code = -EIO};
+
+	for (unsigned count = 1; count < 40; count++) {
+		int64_t delay = schedule_retry(&error, count, false, START) - START;
+		int64_t most = count < 11 ? 30 + (INT64_C(30) << (count - 1)) : 6 * CLOCK_HOUR + 30;
+		assert_in_range(delay, 30, most);
+	}
+	int64_t longest = 0;
+	for (int i = 0; i < 200; i++) {
+		int64_t delay = schedule_retry(&error, 30, false, START) - START;
+		longest = delay > longest ? delay : longest;
+	}
+	assert_true(longest > 5 * CLOCK_HOUR);
+}
+
+static void test_retry_after_is_obeyed(void **state)
+{
+	(void)state;
+	struct error error = {.class = ERROR_TRANSIENT, .code = -EBUSY, .retry_after = 100000};
+	assert_true(schedule_retry(&error, 1, false, START) >= START + 100000);
+}
+
+static void test_permanent_failures_do_not_hammer_but_hurry_in_an_emergency(void **state)
+{
+	(void)state;
+	static const enum error_class classes[] = {ERROR_CONFIGURATION, ERROR_AUTHORIZATION,
+						   ERROR_BUG};
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		struct error error = {.class = classes[i], .code = -EACCES};
+		assert_int_equal(schedule_retry(&error, 1, false, START), START + 6 * CLOCK_HOUR);
+		assert_int_equal(schedule_retry(&error, 9, true, START), START + CLOCK_HOUR);
+	}
+	struct error local = {.class = ERROR_LOCAL, .code = -ENOSPC};
+	assert_int_equal(schedule_retry(&local, 7, false, START), START + 5 * CLOCK_MINUTE);
+}
+
+static void test_sixth_certificate_of_a_day_waits_for_the_first_to_be_a_day_old(void **state)
+{
+	(void)state;
+	struct state store = {0};
+	for (int i = 0; i < 4; i++)
+		state_issue_add(&store, START + i * CLOCK_HOUR);
+	assert_int_equal(schedule_budget(&store, START + 4 * CLOCK_HOUR), 0);
+	state_issue_add(&store, START + 4 * CLOCK_HOUR);
+	assert_int_equal(schedule_budget(&store, START + 5 * CLOCK_HOUR), START + CLOCK_DAY);
+	assert_int_equal(schedule_budget(&store, START + CLOCK_DAY + 1), 0);
+	state_free(&store);
+}
+
+static void test_note_survives_the_way_to_the_supervisor(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/test-note.XXXXXX";
+	struct error error = {0};
+	struct note note = {.finished_at = START,
+			    .next_at = START + 5,
+			    .full_check_at = START - 7,
+			    .certificates = 3,
+			    .current = 2,
+			    .failing = 1,
+			    .exit_status = 1};
+	struct note back;
+	strcpy(note.next_reason, "certificate \"shop\"");
+	assert_non_null(mkdtemp(path));
+	int fd = open(path, O_RDONLY | O_DIRECTORY);
+
+	assert_int_equal(note_load(fd, path, &back, &error), -ENOENT);
+	assert_int_equal(note_save(fd, path, &note, &error), 0);
+	assert_int_equal(note_load(fd, path, &back, &error), 0);
+	assert_memory_equal(&note, &back, sizeof(note));
+
+	assert_int_equal(file_write_at(fd, path, "schedule.json", "{\"version\":1,", 13,
+				       &FILE_ACCESS(0600), FILE_NO_SYNC, &error),
+			 0);
+	assert_int_equal(note_load(fd, path, &back, &error), -EBADMSG);
+	assert_int_equal(back.next_at, 0);
+	assert_int_equal(file_remove_at(AT_FDCWD, "", path, &error), 0);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_third_of_the_lifetime_is_left_at_renewal),
+		cmocka_unit_test(test_splay_is_stable_and_within_a_tenth_of_the_window),
+		cmocka_unit_test(test_window_longer_than_the_lifetime_does_not_renew_for_ever),
+		cmocka_unit_test(test_transient_failures_back_off_to_six_hours),
+		cmocka_unit_test(test_retry_after_is_obeyed),
+		cmocka_unit_test(test_permanent_failures_do_not_hammer_but_hurry_in_an_emergency),
+		cmocka_unit_test(
+			test_sixth_certificate_of_a_day_waits_for_the_first_to_be_a_day_old),
+		cmocka_unit_test(test_note_survives_the_way_to_the_supervisor),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
