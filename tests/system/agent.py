@@ -22,6 +22,10 @@ class Result:
     def certificate(self, name):
         return next(one for one in self.json["certificates"] if one["name"] == name)
 
+    def target(self, name, target="nginx"):
+        """What is said of one target of a certificate."""
+        return next(one for one in self.certificate(name)["targets"] if one["name"] == target)
+
     def __str__(self):
         return (f"{' '.join(self.argv)}: exit {self.returncode}\n--- stdout\n{self.stdout}\n"
                 f"--- stderr\n{self.stderr}")

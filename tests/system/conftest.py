@@ -125,6 +125,15 @@ def nginx(host):
 
 
 @pytest.fixture
+def clean_nginx(clean_agent):
+    """nginx of `clean_agent`'s host as on the first day: stopped, no server blocks, no leftovers
+    of a failed start, Debian's unit."""
+    nginx = Nginx(clean_agent.host)
+    nginx.reset()
+    return nginx
+
+
+@pytest.fixture
 def agent(host, sandbox):
     """The agent of `host`, configured for `sandbox`, with no certificates yet."""
     return Agent(host, sandbox)
