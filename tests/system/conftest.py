@@ -137,3 +137,27 @@ def clean_nginx(clean_agent):
 def agent(host, sandbox):
     """The agent of `host`, configured for `sandbox`, with no certificates yet."""
     return Agent(host, sandbox)
+
+
+@pytest.fixture(scope="module")
+def module_sandbox(module_host, build_directory):
+    """A sandbox in `module_host`; without a rate limit, as many tests ask it."""
+    return Sandbox(module_host, product.sandbox_program(build_directory), "--rate-limit", "none",
+                   chaos=False)
+
+
+@pytest.fixture(scope="module")
+def module_agent(module_host, module_sandbox):
+    return Agent(module_host, module_sandbox)
+
+
+@pytest.fixture
+def clean_agent(module_agent, module_sandbox):
+    """The agent of `module_host` as on the first day: no certificates, no state, the default
+    configuration; its sandbox behaves, and counts from here on."""
+    if module_sandbox.host.active(module_sandbox.unit) != "active":
+        module_sandbox.start()
+    module_sandbox.clear_faults()
+    module_sandbox.mark()
+    module_agent.reset()
+    return module_agent
