@@ -96,8 +96,8 @@ class Agent:
     def reset(self):
         """As on the first day: no drop-ins, no state, and the configuration for the sandbox."""
         self.stop()
-        self.host.remove(f"{CONFIG_DIRECTORY}/conf.d")
-        self.host.remove(STATE_DIRECTORY)
+        self.host.run(["rm", "-rf", f"{CONFIG_DIRECTORY}/conf.d", f"{CONFIG_DIRECTORY}/templates",
+                       STATE_DIRECTORY])
         if self.sandbox:
             self.token(self.sandbox.token)
         self.configure()

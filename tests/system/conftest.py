@@ -10,6 +10,7 @@ import pytest
 import product
 from agent import Agent
 from nginx import Nginx
+from origin import Origin
 from sandbox import Sandbox
 
 LIVE_HOSTS = weakref.WeakSet()
@@ -131,6 +132,14 @@ def clean_nginx(clean_agent):
     nginx = Nginx(clean_agent.host)
     nginx.reset()
     return nginx
+
+
+@pytest.fixture
+def origin(clean_agent, clean_nginx, module_sandbox):
+    """A host where all is well: nginx runs and serves a certificate for example.com."""
+    origin = Origin(clean_agent, clean_nginx, module_sandbox)
+    origin.settle()
+    return origin
 
 
 @pytest.fixture
