@@ -40,8 +40,7 @@ class Origin:
 
     def serials(self):
         """Of all that was ever issued in this test, the oldest first."""
-        return [str(int(one["serial"])) if isinstance(one["serial"], int) else one["serial"]
-                for one in self.sandbox.issued()]
+        return [one["id"] for one in self.sandbox.issued()]
 
     def listing(self, *paths):
         """Every file below with its inode, mode, owner, size, times and target."""
