@@ -22,6 +22,10 @@ class Result:
     def certificate(self, name):
         return next(one for one in self.json["certificates"] if one["name"] == name)
 
+    def target(self, name, target="nginx"):
+        """What is said of one target of a certificate."""
+        return next(one for one in self.certificate(name)["targets"] if one["name"] == target)
+
     def __str__(self):
         return (f"{' '.join(self.argv)}: exit {self.returncode}\n--- stdout\n{self.stdout}\n"
                 f"--- stderr\n{self.stderr}")
@@ -40,6 +44,8 @@ def section(title, keys):
 
 
 class Agent:
+    program = PROGRAM
+
     def __init__(self, host, sandbox=None):
         self.host, self.sandbox = host, sandbox
         self.has_user = host.run(["getent", "passwd", USER], check=False).returncode == 0
@@ -75,8 +81,10 @@ class Agent:
         self.host.write(f"{CONFIG_DIRECTORY}/conf.d/{name}.ini", text)
 
     def certificate(self, name, **keys):
-        """A drop-in with one certificate, as configuration management would write it."""
+        """A drop-in with one certificate, as configuration management would write it; a key that
+        is None is not written (targets=None: a certificate that nobody serves)."""
         keys.setdefault("targets", "nginx")
+        keys = {key: value for key, value in keys.items() if value is not None}
         self.drop_in(name, section(f"certificate {name}", keys))
 
     def target(self, name, **keys):
@@ -84,6 +92,15 @@ class Agent:
 
     def remove(self, name):
         self.host.remove(f"{CONFIG_DIRECTORY}/conf.d/{name}.ini")
+
+    def reset(self):
+        """As on the first day: no drop-ins, no state, and the configuration for the sandbox."""
+        self.stop()
+        self.host.run(["rm", "-rf", f"{CONFIG_DIRECTORY}/conf.d", f"{CONFIG_DIRECTORY}/templates",
+                       STATE_DIRECTORY])
+        if self.sandbox:
+            self.token(self.sandbox.token)
+        self.configure()
 
     # --- commands
 
@@ -96,6 +113,10 @@ class Agent:
                              env=env)
         parsed = json.loads(done.stdout) if "--json" in argv and done.stdout.strip() else None
         return Result(argv, done.returncode, done.stdout, done.stderr, parsed)
+
+    def scheduled_pass(self, **options):
+        """What the service runs when something is due: waits for splay and backoff."""
+        return self.command("pass", **options)
 
     def renew(self, *names, force=False, dry_run=False, check=None, **options):
         arguments = ["--renew-now", "--json"]

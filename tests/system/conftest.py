@@ -10,6 +10,7 @@ import pytest
 import product
 from agent import Agent
 from nginx import Nginx
+from origin import Origin
 from sandbox import Sandbox
 
 LIVE_HOSTS = weakref.WeakSet()
@@ -125,6 +126,47 @@ def nginx(host):
 
 
 @pytest.fixture
+def clean_nginx(clean_agent):
+    """nginx of `clean_agent`'s host as on the first day: stopped, no server blocks, no leftovers
+    of a failed start, Debian's unit."""
+    nginx = Nginx(clean_agent.host)
+    nginx.reset()
+    return nginx
+
+
+@pytest.fixture
+def origin(clean_agent, clean_nginx, module_sandbox):
+    """A host where all is well: nginx runs and serves a certificate for example.com."""
+    origin = Origin(clean_agent, clean_nginx, module_sandbox)
+    origin.settle()
+    return origin
+
+
+@pytest.fixture
 def agent(host, sandbox):
     """The agent of `host`, configured for `sandbox`, with no certificates yet."""
     return Agent(host, sandbox)
+
+
+@pytest.fixture(scope="module")
+def module_sandbox(module_host, build_directory):
+    """A sandbox in `module_host`; without a rate limit, as many tests ask it."""
+    return Sandbox(module_host, product.sandbox_program(build_directory), "--rate-limit", "none",
+                   chaos=False)
+
+
+@pytest.fixture(scope="module")
+def module_agent(module_host, module_sandbox):
+    return Agent(module_host, module_sandbox)
+
+
+@pytest.fixture
+def clean_agent(module_agent, module_sandbox):
+    """The agent of `module_host` as on the first day: no certificates, no state, the default
+    configuration; its sandbox behaves, and counts from here on."""
+    if module_sandbox.host.active(module_sandbox.unit) != "active":
+        module_sandbox.start()
+    module_sandbox.clear_faults()
+    module_sandbox.mark()
+    module_agent.reset()
+    return module_agent

@@ -50,6 +50,7 @@ class Sandbox:
             self.arguments += ["--chaos", seed]
         self.arguments += arguments
         self._root = None
+        self._issued_before = self._requests_before = 0
         self.start()
 
     def start(self, *more):
@@ -108,12 +109,29 @@ class Sandbox:
         finally:
             connection.close()
 
-    def issued(self):
-        """All certificates ever made, the oldest first, as the sandbox recorded them."""
-        path = f"{self.directory}/issued.jsonl"
+    def _journal(self, name):
+        path = f"{self.directory}/{name}.jsonl"
         if not self.host.exists(path):
             return []
         return [json.loads(line) for line in self.host.read(path).splitlines()]
+
+    def mark(self):
+        """issued() and requests() forget what was before: for tests that share a sandbox."""
+        self._issued_before = len(self._journal("issued"))
+        self._requests_before = len(self._journal("requests"))
+
+    def issued(self):
+        """All certificates ever made, the oldest first, as the sandbox recorded them."""
+        return self._journal("issued")[self._issued_before:]
+
+    def requests(self, method=None, path=None):
+        """What was asked, the oldest first; `path` without /client/v4. Status 0: no answer."""
+        return [one for one in self._journal("requests")[self._requests_before:]
+                if method in (None, one["method"])
+                and path in (None, one["path"].removeprefix("/client/v4"))]
+
+    def zone_id(self, name):
+        return self.request("GET", f"/zones?name={name}").result[0]["id"]
 
     def stats(self):
         return self.request("GET", "/sandbox/stats").result
