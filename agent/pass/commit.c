@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/generation.h"
 #include "target/template.h"
 
 char *commit_path(const struct pass_job *job, const struct pass_target_job *target_job)
@@ -107,6 +108,7 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 	if (!same && generation)
 		state_target_get(&job->state, target_job->target->name)->reload_pending = true;
 	target_job->deployed = !same;
+	job->repaired |= same && target_job->reasons & REDEPLOY_PERMISSIONS;
 	return 0;
 }
 
@@ -128,8 +130,17 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 		*ret_generation = target_job->previous;
 		return buffer_add(text, target_job->before.data, target_job->before.length);
 	}
-	return snippet_render(&target->template, job->certificate, state->verified_generation,
-			      pass->store.path, text, error);
+	int result = 0;
+	if (state->verified_generation == 0)
+		result = store_certificate_open(&pass->store, job->certificate->name, true,
+						&directory, error);
+	if (state->verified_generation == 0 && result == 0)
+		result = generation_placeholder(directory, job->where, &job->certificate->hostnames,
+						&job->certificate->access, pass->now, error);
+	return result < 0
+		       ? result
+		       : snippet_render(&target->template, job->certificate,
+					state->verified_generation, pass->store.path, text, error);
 }
 
 int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
@@ -157,6 +168,25 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 	target_job->deployed = false;
 	target_job->verified = false;
 	return 0;
+}
+
+bool commit_is_first(const struct pass_job *job, const struct pass_target_job *target_job)
+{
+	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
+	return !target_job->had_before && (!state || !state->verified_generation);
+}
+
+int commit_withdraw(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
+		    struct error *error)
+{
+	const struct pass_target *target = &pass->targets[target_job->index];
+	CLEANUP(freep)
+	char *file = snippet_file_name(target_job->target, job->certificate);
+	int result =
+		file_remove_at(target->directory, target_job->target->snippet_dir, file, error);
+	if (result == 0)
+		record(pass, job, target_job, file, 0, "");
+	return result;
 }
 
 void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job)

@@ -184,26 +184,82 @@ static void blame(struct group *group, const struct error *refusal)
 	}
 }
 
-static void refused_reload(struct group *group, const struct error *refusal)
+/* Removes what had no snippet before this pass. True when there was something. */
+static bool withdraw_first(struct group *group)
 {
-	struct error again = {0};
-	all_fail(group, refusal, true);
+	bool some = false;
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		struct error error = {0};
-		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
+		if (!commit_is_first(item->job, item->target_job))
+			continue;
+		some = true;
+		if (commit_withdraw(group->pass, item->job, item->target_job, &error) < 0)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
-	if (refusal->class != ERROR_DEPLOY)
-		return; /* nobody read the snippets: there is nothing to reload back */
-	if (reload_target(group->pass, target_of(group), refusal->code == -ESHUTDOWN, &again) < 0) {
-		struct error both = *refusal;
+	return some;
+}
+
+/* nginx's own words without time and process number: "[emerg] 12#12: unknown directive ...". */
+static const char *words_of(const struct error *error)
+{
+	const char *words = strstr(error->message, "[emerg]");
+	if (!words)
+		return error->message;
+	words += strlen("[emerg]");
+	return words + strspn(words, " 0123456789#:");
+}
+
+/* With and without them the server refuses its configuration: it is not about them. The snippet of
+ * a first certificate is put in place all the same: once the cause is gone, the server finds what
+ * its configuration includes. */
+static void refused_anyway(struct group *group, const struct error *refusal,
+			   const struct error *again)
+{
+	struct error both = *refusal;
+	if (strcmp(words_of(refusal), words_of(again)) == 0)
 		error_set(&both, ERROR_DEPLOY, refusal->code,
 			  "%s; it fails in the same way with the former snippets, so the cause is "
 			  "elsewhere in its configuration",
 			  refusal->message);
-		error_remedy(&both, "%s", again.remedy[0] ? again.remedy : refusal->remedy);
-		all_fail(group, &both, false);
+	else
+		error_set(&both, ERROR_DEPLOY, refusal->code,
+			  "%s; with the former snippets it fails as well: %s", refusal->message,
+			  again->message);
+	error_remedy(&both, "%s", again->remedy[0] ? again->remedy : refusal->remedy);
+	for (size_t i = 0; i < group->count; i++) {
+		struct group_item *item = &group->items[i];
+		struct error error = {0};
+		if (commit_is_first(item->job, item->target_job) &&
+		    commit_snippet(group->pass, item->job, item->target_job, FILE_SYNC, &error) < 0)
+			log_failure(LOG_LEVEL_ERROR, &error);
+	}
+	all_fail(group, &both, false);
+}
+
+static void refused_reload(struct group *group, const struct error *refusal)
+{
+	struct error again = {0};
+	bool revive = refusal->code == -ESHUTDOWN;
+	bool was_read = refusal->class == ERROR_DEPLOY;
+	all_fail(group, refusal, true);
+	for (size_t i = 0; i < group->count; i++) {
+		struct group_item *item = &group->items[i];
+		struct error error = {0};
+		/* A first certificate may wait in its place for whoever reloads the server. */
+		if (!was_read && commit_is_first(item->job, item->target_job))
+			item->target_job->refused = false;
+		else if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
+			log_failure(LOG_LEVEL_ERROR, &error);
+	}
+	if (!was_read)
+		return; /* there is nothing to reload back */
+	int result = reload_target(group->pass, target_of(group), revive, &again);
+	/* Perhaps no snippet of theirs is right, not even a placeholder's. */
+	if (result < 0 && withdraw_first(group))
+		result = reload_target(group->pass, target_of(group), revive, &again);
+	if (result < 0) {
+		refused_anyway(group, refusal, &again);
 		return;
 	}
 	for (size_t i = 0; i < group->count; i++)

@@ -174,15 +174,41 @@ static bool issue_must_wait(const struct pass *pass, const struct pass_job *job)
 	return attempt->fingerprint && strcmp(attempt->fingerprint, fingerprint) == 0;
 }
 
-static bool target_must_wait(const struct pass *pass, const struct state_target *state,
-			     unsigned newest)
+char *plan_target_fingerprint(struct pass *pass, const struct pass_job *job)
+{
+	struct buffer text = BUFFER(64 << 10);
+
+	for (size_t i = 0; i < job->target_count; i++) {
+		const struct config_target *target = job->targets[i].target;
+		char rendered[SHA256_TEXT_SIZE] = "";
+		if (pass_target_load(pass, job->targets[i].index) == 0)
+			snippet_rendered_from(&pass->targets[job->targets[i].index].template,
+					      job->certificate, job->state.newest, pass->store.path,
+					      rendered);
+		buffer_add_format(
+			&text, "%s %s %s %d %d %s:%u %lld %s\n", target->name, rendered,
+			target->unit ? target->unit : "-", (int)target->reload,
+			target->start_stopped, target->probe_host ? target->probe_host : "none",
+			target->probe_port, (long long)target->probe_timeout, target->snippet_dir);
+	}
+	char digest[SHA256_TEXT_SIZE];
+	digest_sha256(buffer_text(&text), text.length, digest);
+	buffer_free(&text);
+	return string_copy(digest);
+}
+
+static bool target_must_wait(struct pass *pass, const struct pass_job *job,
+			     const struct state_target *state)
 {
 	const struct state_attempt *attempt = &state->attempt;
 	if (pass->options.now || attempt->count == 0 || pass->now >= attempt->next ||
 	    pass->now < attempt->last)
 		return false;
-	/* A newer generation than the refused one is a new matter. */
-	return state->refused_generation >= newest;
+	/* A newer generation than the refused one is a new matter; so is another template. */
+	if (state->refused_generation < job->state.newest)
+		return false;
+	CLEANUP(freep) char *fingerprint = plan_target_fingerprint(pass, job);
+	return attempt->fingerprint && strcmp(attempt->fingerprint, fingerprint) == 0;
 }
 
 static unsigned snippet_reasons(struct pass *pass, const struct pass_job *job,
@@ -247,7 +273,7 @@ static void plan_target(struct pass *pass, struct pass_job *job, struct pass_tar
 	}
 	target_job->reasons = reasons;
 	target_job->verified = newest && reasons == 0;
-	target_job->waiting = reasons && target_must_wait(pass, state, newest);
+	target_job->waiting = reasons && target_must_wait(pass, job, state);
 }
 
 void plan_targets(struct pass *pass, struct pass_job *job)

@@ -215,6 +215,8 @@ int store_certificate_open(const struct store *store, const char *name, bool cre
 
 	char where[PATH_MAX];
 	snprintf(where, sizeof(where), "%s/certificates", store->path);
+	if (store->certificates < 0) /* only looked for, and not there: the first day */
+		return error_set(error, ERROR_LOCAL, -ENOENT, "there is no %s yet", where);
 	if (create)
 		return directory_make_at(store->certificates, where, name, &FILE_ACCESS(0711),
 					 ret_fd, error);

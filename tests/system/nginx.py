@@ -44,9 +44,14 @@ class Nginx:
 
     def reset(self):
         """Stopped, without server blocks, and with no failure on record."""
-        self.host.run(["sh", "-c", 'systemctl stop "$1"; systemctl reset-failed "$1"; '
-                       'find "$2/conf.d" "$2/by-hand" -mindepth 1 -delete 2>/dev/null; true',
-                       "reset", self.unit, self.directory])
+        self.host.run(["systemctl", "stop", self.unit])
+        self.host.run(["systemctl", "reset-failed", self.unit], check=False)
+        self.remove_all()
+
+    def remove_all(self):
+        """No server blocks, and nothing made by hand; not reloaded."""
+        self.host.run(["find", f"{self.directory}/conf.d", f"{self.directory}/by-hand",
+                       "-mindepth", "1", "-delete"], check=False)
 
     def snippet(self, name):
         return f"{SNIPPETS}/{self.target}/{name}.conf"
