@@ -61,7 +61,7 @@ int file_write_at(int directory, const char *where, const char *name, const void
 		result = write_all(fd, data, length);
 		operation = "write";
 	}
-	if (result == 0 && sync == FILE_SYNC && fsync(fd) < 0) {
+	if (result == 0 && sync != FILE_NO_SYNC && fsync(fd) < 0) {
 		result = -errno;
 		operation = "sync";
 	}

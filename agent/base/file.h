@@ -26,7 +26,8 @@ struct file_access {
 #define FILE_ACCESS(bits) ((struct file_access){(uid_t)-1, (gid_t)-1, (bits)})
 
 enum file_sync {
-	FILE_SYNC,    /* fsync the file, rename, fsync the directory: durable when this returns */
+	FILE_SYNC,	/* fsync the file, rename, fsync the directory: durable when this returns */
+	FILE_SYNC_DATA, /* fsync the file and rename; the caller syncs the directory, for many */
 	FILE_NO_SYNC, /* the caller syncs later, all at once, before anything refers to the file */
 };
 

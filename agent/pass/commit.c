@@ -48,8 +48,11 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 			 const struct pass_target_job *target_job, struct error *error)
 {
 	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
-	bool verified = state && !state->reload_pending && state->verified_generation &&
-			state->verified_generation == state->generation;
+	/* Before the first verified generation there is only the placeholder, which can be rendered
+	 * again at any time. */
+	if (!state || !state->verified_generation)
+		return 0;
+	bool verified = !state->reload_pending && state->verified_generation == state->generation;
 	CLEANUP(freep) char *name = rollback_name(target_job);
 	CLEANUP(closep) int directory = -1;
 	struct file_stamp stamp;
@@ -68,7 +71,7 @@ static bool same_bytes(const struct buffer *one, const struct buffer *other)
 }
 
 int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
-		   struct error *error)
+		   enum file_sync sync, struct error *error)
 {
 	const struct pass_target *target = &pass->targets[target_job->index];
 	unsigned generation = job->state.newest;
@@ -91,7 +94,8 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 		result = keep_rollback(pass, job, target_job, error);
 	/* The same bytes are written again only to put owner and mode right. */
 	if (result == 0 && (!same || target_job->reasons & REDEPLOY_PERMISSIONS))
-		result = snippet_commit(target->directory, target_job->target, file, &text, error);
+		result = snippet_commit(target->directory, target_job->target, file, &text, sync,
+					error);
 	buffer_free(&text);
 	if (result < 0)
 		return result;
@@ -139,7 +143,8 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 
 	int result = former_bytes(pass, job, target_job, &text, &generation, error);
 	if (result == 0)
-		result = snippet_commit(target->directory, target_job->target, file, &text, error);
+		result = snippet_commit(target->directory, target_job->target, file, &text,
+					FILE_SYNC, error);
 	buffer_free(&text);
 	if (result < 0)
 		return error_prefix(error, "cannot put the former snippet back");

@@ -12,10 +12,10 @@
 /*
  * Renders the snippet for the newest generation (0: the placeholder) and puts it in place unless
  * it is there already. The state's target entry then says what is in place; its reload_pending is
- * set when the bytes changed.
+ * set when the bytes changed. With FILE_SYNC_DATA the caller syncs the snippets' directory.
  */
 int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
-		   struct error *error);
+		   enum file_sync sync, struct error *error);
 
 /* Puts the former snippet back and remembers that this target refused the newest generation. */
 int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,

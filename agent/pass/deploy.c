@@ -25,7 +25,7 @@ void deploy_placeholder(struct pass *pass, struct pass_job *job)
 	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		struct pass_target_job *target_job = &job->targets[i];
 		if (target_job->reasons & REDEPLOY_MISSING && !target_job->error.code)
-			result = commit_snippet(pass, job, target_job, &error);
+			result = commit_snippet(pass, job, target_job, FILE_SYNC, &error);
 	}
 	/* Without it a server that is not running yet cannot start; issuing goes on all the same.
 	 */
@@ -168,9 +168,18 @@ void deploy_all(struct pass *pass)
 	}
 	for (size_t i = 0; i < pass->config->target_count; i++)
 		revert_siblings(pass, i);
+	bool dirty = false;
 	for (size_t i = 0; i < pass->job_count; i++) {
 		settle(pass, &pass->jobs[i]);
 		activate(pass, &pass->jobs[i]);
-		prune(pass, &pass->jobs[i]);
+		dirty |= pass->jobs[i].dirty;
 	}
+	/* What nothing names any more is removed only when that is durable. */
+	struct error error = {0};
+	if (dirty && store_live_sync(&pass->store, &error) < 0) {
+		log_failure(LOG_LEVEL_ERROR, &error);
+		return;
+	}
+	for (size_t i = 0; i < pass->job_count; i++)
+		prune(pass, &pass->jobs[i]);
 }

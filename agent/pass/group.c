@@ -54,13 +54,23 @@ static void drop_failed(struct group *group)
 
 static void commit_all(struct group *group)
 {
+	const struct pass_target *target = &group->pass->targets[group->index];
+	bool replaced = false;
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		log_progress("%s: writing %zu of %zu", target_of(group)->name, i + 1, group->count);
-		commit_snippet(group->pass, item->job, item->target_job, &item->target_job->error);
+		commit_snippet(group->pass, item->job, item->target_job, FILE_SYNC_DATA,
+			       &item->target_job->error);
+		replaced |= item->target_job->deployed;
 	}
 	log_progress("%s", "");
 	drop_failed(group);
+	struct error error = {0};
+	if (replaced &&
+	    directory_sync(target->directory, target_of(group)->snippet_dir, &error) < 0) {
+		all_fail(group, &error, false);
+		group->count = 0;
+	}
 }
 
 /* Rounds of handshakes until every item holds or the time is over. Sets `verified`, or the error

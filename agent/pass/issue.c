@@ -15,15 +15,18 @@
 #include "pass/schedule.h"
 
 enum {
-	LOST_TRIES = 3,	     /* of one POST whose outcome stayed unknown, within a pass */
-	LOST_WAIT_MS = 2000, /* at most, before the list is read: it may lag */
+	PLACEHOLDER_AFTER_MS = 1000, /* an API that answers at once needs none */
+	UNANSWERED_LIMIT = 8,	     /* certificates in a row; then the others are not even tried */
+	LOST_TRIES = 3,		     /* of one POST whose outcome stayed unknown, within a pass */
+	LOST_WAIT_MS = 2000,	     /* at most, before the list is read: it may lag */
 };
 
 /* One certificate on its way from nothing to a generation. */
 struct attempt {
 	struct pass *pass;
 	struct pass_job *job;
-	struct client *client;
+	struct pass_account *account;
+	struct client *client; /* the account's */
 	int directory;
 	EVP_PKEY *key;
 	char *csr;
@@ -33,25 +36,49 @@ struct attempt {
 	bool adopted;
 };
 
-static int account_client(struct pass *pass, const struct config_api *api,
-			  struct client **ret_client, struct error *error)
+static struct pass_account *account_of(struct pass *pass, const struct config_api *api)
 {
-	for (size_t i = 0; i < pass->config->api_count; i++) {
-		struct pass_account *account = &pass->accounts[i];
-		if (account->api != api)
-			continue;
-		if (!account->tried) {
-			account->tried = true;
-			client_new(api, pass->deadline_ms, &account->client, &account->error);
-		}
-		if (!account->client) {
-			*error = account->error;
-			return error->code;
-		}
-		*ret_client = account->client;
-		return 0;
+	for (size_t i = 0; i < pass->config->api_count; i++)
+		if (pass->accounts[i].api == api)
+			return &pass->accounts[i];
+	return NULL;
+}
+
+/* Made before the threads start; then only read. */
+static void account_open(struct pass *pass, struct pass_account *account)
+{
+	if (account->tried)
+		return;
+	account->tried = true;
+	client_new(account->api, pass->deadline_ms, &account->client, &account->error);
+}
+
+/*
+ * A thousand certificates must not each find out for themselves, at four tries each, that the API
+ * is down: after some in a row the others fail at once with the same words.
+ */
+static int account_usable(struct pass_account *account, struct error *error)
+{
+	if (!account)
+		return error_set(error, ERROR_BUG, -ENOENT, "no account for the certificate");
+	pthread_mutex_lock(&account->lock);
+	if (!account->client || account->unanswered >= UNANSWERED_LIMIT)
+		*error = account->error;
+	pthread_mutex_unlock(&account->lock);
+	return error->code;
+}
+
+static void account_heard(struct pass_account *account, int result, const struct error *error)
+{
+	pthread_mutex_lock(&account->lock);
+	if (result < 0 && error->class == ERROR_TRANSIENT) {
+		account->unanswered++;
+		account->error = *error;
+		account->error.outcome_unknown = false;
+	} else {
+		account->unanswered = 0;
 	}
-	return error_set(error, ERROR_BUG, -ENOENT, "no account for the certificate");
+	pthread_mutex_unlock(&account->lock);
 }
 
 /* 1: the answer of an earlier request was found; 0: there is none. */
@@ -106,10 +133,13 @@ static int give_up(struct attempt *attempt, const struct error *reason, struct e
 		    reason->message,
 		    job->state.newest ? "the certificate is about to expire"
 				      : "there is no certificate yet");
+	pthread_mutex_lock(&job->lock);
 	if (attempt->unseen)
 		state_issue_add(&job->state, attempt->pass->now);
 	attempt->unseen = false;
-	return budget_check(attempt->pass, job, error);
+	int result = budget_check(attempt->pass, job, error);
+	pthread_mutex_unlock(&job->lock);
+	return result;
 }
 
 /*
@@ -212,18 +242,26 @@ static int issue_with(struct attempt *attempt, struct error *error)
 	const struct config_certificate *certificate = job->certificate;
 
 	/* The token and then the disk, before anything is asked. */
+	attempt->account = account_of(pass, certificate->api);
 	int result = budget_check(pass, job, error);
 	if (result == 0)
-		result = account_client(pass, certificate->api, &attempt->client, error);
-	if (result == 0)
+		result = account_usable(attempt->account, error);
+	if (result == 0) {
+		attempt->client = attempt->account->client;
 		result = store_certificate_open(&pass->store, certificate->name, true,
 						&attempt->directory, error);
+	}
 	if (result == 0)
 		result = pending_prepare(attempt->directory, job->where, certificate->key_type,
 					 &certificate->hostnames, &certificate->access,
 					 &attempt->key, &attempt->csr, &attempt->reused, error);
-	if (result == 0)
+	if (result == 0) {
+		/* The one long wait: meanwhile the job may get its placeholder. */
+		pthread_mutex_unlock(&job->lock);
 		result = ask(attempt, error);
+		pthread_mutex_lock(&job->lock);
+		account_heard(attempt->account, result, error);
+	}
 	/* What may exist at the API counts, whether the answer came or not. */
 	if ((result == 0 && !attempt->adopted) || attempt->unseen)
 		state_issue_add(&job->state, pass->now);
@@ -246,10 +284,11 @@ static void issue_one(struct pass *pass, struct pass_job *job)
 	struct attempt attempt = {.pass = pass, .job = job, .directory = -1};
 	struct error error = {0};
 
-	deploy_placeholder(pass, job);
+	pthread_mutex_lock(&job->lock);
 	int result = issue_with(&attempt, &error);
 	if (result < 0) {
 		record_failure(pass, job, &error);
+		deploy_placeholder(pass, job);
 	} else {
 		job->reissue = 0;
 		error_clear(&job->error);
@@ -258,6 +297,7 @@ static void issue_one(struct pass *pass, struct pass_job *job)
 				"generation %u, serial %s", job->state.newest,
 				job->state.facts.serial);
 	}
+	pthread_mutex_unlock(&job->lock);
 	EVP_PKEY_free(attempt.key);
 	secret_free(attempt.csr);
 	free(attempt.pem);
@@ -271,6 +311,9 @@ struct pool {
 	struct pass_job **jobs;
 	size_t count;
 	atomic_size_t next, done;
+	pthread_mutex_t lock; /* of `over` */
+	pthread_cond_t ended;
+	bool over;
 };
 
 static void *work(void *context)
@@ -286,37 +329,75 @@ static void *work(void *context)
 	}
 }
 
+/*
+ * A server whose configuration already includes a snippet must be able to start while the API is
+ * slow or hangs: what has no certificate a moment after the start gets its placeholder.
+ */
+static void *placeholders(void *context)
+{
+	struct pool *pool = context;
+	struct timespec moment;
+	clock_gettime(CLOCK_REALTIME, &moment);
+	moment.tv_sec += PLACEHOLDER_AFTER_MS / 1000;
+
+	pthread_mutex_lock(&pool->lock);
+	int result = 0;
+	while (!pool->over && result != ETIMEDOUT)
+		result = pthread_cond_timedwait(&pool->ended, &pool->lock, &moment);
+	bool over = pool->over;
+	pthread_mutex_unlock(&pool->lock);
+	for (size_t i = 0; !over && i < pool->count; i++) {
+		struct pass_job *job = pool->jobs[i];
+		pthread_mutex_lock(&job->lock);
+		deploy_placeholder(pool->pass, job);
+		pthread_mutex_unlock(&job->lock);
+	}
+	return NULL;
+}
+
 static void run_pool(struct pool *pool, size_t threads)
 {
 	pthread_t started[64];
+	pthread_t watcher;
 	size_t count = 0;
 
 	if (threads > ARRAY_SIZE(started))
 		threads = ARRAY_SIZE(started);
 	if (threads > pool->count)
 		threads = pool->count;
+	bool watched = pthread_create(&watcher, NULL, placeholders, pool) == 0;
+	for (size_t i = 0; !watched && i < pool->count; i++)
+		deploy_placeholder(pool->pass, pool->jobs[i]);
 	/* This thread is one of them: a host that refuses new threads still issues. */
 	while (count + 1 < threads && pthread_create(&started[count], NULL, work, pool) == 0)
 		count++;
 	work(pool);
 	for (size_t i = 0; i < count; i++)
 		pthread_join(started[i], NULL);
+	pthread_mutex_lock(&pool->lock);
+	pool->over = true;
+	pthread_cond_signal(&pool->ended);
+	pthread_mutex_unlock(&pool->lock);
+	if (watched)
+		pthread_join(watcher, NULL);
 }
 
 void issue_all(struct pass *pass)
 {
-	struct pool pool = {.pass = pass};
+	struct pool pool = {
+		.pass = pass,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.ended = PTHREAD_COND_INITIALIZER,
+	};
 	pool.jobs = memory_alloc(pass->job_count, sizeof(struct pass_job *));
 	for (size_t i = 0; i < pass->job_count; i++)
-		if (pass->jobs[i].reissue && !pass->jobs[i].waiting)
+		if (pass->jobs[i].reissue && !pass->jobs[i].waiting) {
+			struct pass_account *account =
+				account_of(pass, pass->jobs[i].certificate->api);
+			if (account)
+				account_open(pass, account);
 			pool.jobs[pool.count++] = &pass->jobs[i];
-
-	/* Accounts are made here, not by whichever thread comes first. */
-	for (size_t i = 0; i < pool.count; i++) {
-		struct client *client = NULL;
-		struct error ignored = {0};
-		account_client(pass, pool.jobs[i]->certificate->api, &client, &ignored);
-	}
+		}
 	if (pool.count)
 		run_pool(&pool, pass->config->agent.concurrency);
 	log_progress("%s", "");

@@ -19,6 +19,7 @@ static void job_init(struct pass *pass, struct pass_job *job,
 		     const struct config_certificate *certificate)
 {
 	job->certificate = certificate;
+	pthread_mutex_init(&job->lock, NULL);
 	job->where = string_format("%s/certificates/%s", pass->store.path, certificate->name);
 	job->target_count = certificate->target_count;
 	job->targets = memory_alloc(job->target_count, sizeof(*job->targets));
@@ -71,8 +72,10 @@ static void init(const struct config *config, const struct pass_options *options
 		pass->targets[i].directory = -1;
 	}
 	pass->accounts = memory_alloc(config->api_count, sizeof(*pass->accounts));
-	for (size_t i = 0; i < config->api_count; i++)
+	for (size_t i = 0; i < config->api_count; i++) {
 		pass->accounts[i].api = config->apis[i];
+		pthread_mutex_init(&pass->accounts[i].lock, NULL);
+	}
 }
 
 static void load_roots(struct pass *pass)
@@ -280,6 +283,7 @@ void pass_free(struct pass *pass)
 			buffer_free(&job->targets[j].before);
 		free(job->targets);
 		free(job->where);
+		pthread_mutex_destroy(&job->lock);
 		state_free(&job->state);
 	}
 	free(pass->jobs);
@@ -288,8 +292,10 @@ void pass_free(struct pass *pass)
 		closep(&pass->targets[i].directory);
 	}
 	free(pass->targets);
-	for (size_t i = 0; pass->accounts && i < pass->config->api_count; i++)
+	for (size_t i = 0; pass->accounts && i < pass->config->api_count; i++) {
 		client_free(pass->accounts[i].client);
+		pthread_mutex_destroy(&pass->accounts[i].lock);
+	}
 	free(pass->accounts);
 	unit_close(pass->bus);
 	root_list_free(&pass->roots);

@@ -7,6 +7,8 @@
 #ifndef ORIGIN_CA_PASS_PASS_H
 #define ORIGIN_CA_PASS_PASS_H
 
+#include <pthread.h>
+
 #include "cloudflare/client.h"
 #include "config/model.h"
 #include "pass/reason.h"
@@ -52,6 +54,7 @@ struct pass_job {
 	bool recovered;	      /* a pending generation of an earlier pass was finished */
 	bool repaired;	      /* owner, group or mode of its files were put right */
 	unsigned notices;     /* enum leaf_notice of an issued leaf */
+	pthread_mutex_t lock; /* of state and targets, while certificates are being issued */
 	struct error error;   /* why issuing failed, or why the certificate cannot be looked at */
 	struct pass_target_job *targets;
 	size_t target_count;
@@ -71,6 +74,8 @@ struct pass_account {
 	const struct config_api *api;
 	struct client *client; /* made when first needed */
 	bool tried;
+	pthread_mutex_t lock; /* of the rest, while certificates are being issued */
+	unsigned unanswered;  /* certificates in a row that failed because nobody answered */
 	struct error error;
 };
 

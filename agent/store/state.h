@@ -71,8 +71,8 @@ void state_free(struct state *state);
 int state_load(int certificate, const char *where, struct state *ret_state, bool *ret_rebuilt,
 	       struct error *error);
 
-/* Writes atomically and synced, mode 0600. Writes nothing when the bytes would be the same as in
- * the file. */
+/* Writes atomically, mode 0600; not synced, because it is a hint. Writes nothing when the bytes
+ * would be the same as in the file. */
 int state_save(int certificate, const char *where, const struct state *state, struct error *error);
 
 /* The target's entry, made when it is not there. Pointers into state->targets end with the next

@@ -257,5 +257,12 @@ int store_live_set(const struct store *store, const char *name, unsigned generat
 			error_remedy(error, "it must be a symbolic link; move the directory away");
 		return result;
 	}
-	return directory_sync(live, store->path, error);
+	return 0;
+}
+
+int store_live_sync(const struct store *store, struct error *error)
+{
+	CLEANUP(closep) int live = -1;
+	int result = directory_open_at(store->fd, store->path, STORE_LIVE, &live, error);
+	return result < 0 ? result : directory_sync(live, store->path, error);
 }

@@ -52,4 +52,7 @@ int store_certificate_list(const struct store *store, struct string_list *ret_na
 int store_live_set(const struct store *store, const char *name, unsigned generation,
 		   struct error *error);
 
+/* Makes all that store_live_set() did durable, at once; before an old generation is removed. */
+int store_live_sync(const struct store *store, struct error *error);
+
 #endif

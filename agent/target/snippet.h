@@ -100,11 +100,12 @@ int snippet_read(int directory, const struct config_target *target, const char *
 		 struct buffer *text, struct error *error);
 
 /*
- * Replaces it atomically and durably. The commit point. A symbolic link is replaced, not followed.
- * A file that has these bytes, owner and mode already stays, and is synced. The temporary file
- * starts with a dot and does not end in ".conf": no server reads it.
+ * Replaces it atomically; durably with FILE_SYNC, and with FILE_SYNC_DATA once the caller has
+ * synced the directory (for many at once). The commit point. A symbolic link is replaced, not
+ * followed. A file that has these bytes, owner and mode already stays, and is synced. The temporary
+ * file starts with a dot and does not end in ".conf": no server reads it.
  */
 int snippet_commit(int directory, const struct config_target *target, const char *file,
-		   const struct buffer *text, struct error *error);
+		   const struct buffer *text, enum file_sync sync, struct error *error);
 
 #endif

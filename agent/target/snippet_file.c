@@ -69,11 +69,13 @@ int snippet_directory_open(const struct config_target *target, int *ret_fd, stru
 			directory_make_path(target->snippet_dir, &FILE_ACCESS(0755), &fd, error);
 		if (result < 0)
 			return remedy_add(result, target, error);
-		/* Once in a host's life: however many directories were made, they must be as
-		 * durable as the snippet that will be in the last. */
-		if (syncfs(fd) < 0)
-			return error_errno(error, -errno, "cannot sync directory %s",
-					   target->snippet_dir);
+		/* The directory must be as durable as the snippet that will be in it. */
+		CLEANUP(closep) int parent = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		result = parent < 0 ? error_errno(error, -errno, "cannot open the parent of %s",
+						  target->snippet_dir)
+				    : directory_sync(parent, target->snippet_dir, error);
+		if (result < 0)
+			return result;
 	} else {
 		leftovers_remove(fd);
 	}
@@ -134,11 +136,11 @@ static int current_sync(int directory, const struct config_target *target, const
 }
 
 int snippet_commit(int directory, const struct config_target *target, const char *file,
-		   const struct buffer *text, struct error *error)
+		   const struct buffer *text, enum file_sync sync, struct error *error)
 {
 	if (is_current(directory, target, file, text))
 		return current_sync(directory, target, file, error);
 	int result = file_write_at(directory, target->snippet_dir, file, buffer_text(text),
-				   text->length, &target->access, FILE_SYNC, error);
+				   text->length, &target->access, sync, error);
 	return remedy_add(result, target, error);
 }

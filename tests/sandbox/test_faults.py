@@ -341,7 +341,7 @@ def test_ipv6_and_plain_http(start):
     except OSError:
         pytest.skip("no IPv6 loopback here")
     assert start(listen="[::1]:0", name="six").get("/zones").status == 200
-    plain = start("--plain-http", name="plain")
+    plain = start("--plain", name="plain")
     assert plain.address.startswith("http://") and plain.issue().status == 200
 
 

@@ -23,6 +23,10 @@ class Result:
     def certificate(self, name):
         return next(one for one in self.json["certificates"] if one["name"] == name)
 
+    def target(self, name, target="nginx"):
+        """What is said of one target of a certificate."""
+        return next(one for one in self.certificate(name)["targets"] if one["name"] == target)
+
     def __str__(self):
         return (f"{' '.join(self.argv)}: exit {self.returncode}\n--- stdout\n{self.stdout}\n"
                 f"--- stderr\n{self.stderr}")
@@ -93,8 +97,8 @@ class Agent:
     def reset(self):
         """As on the first day: no drop-ins, no state, and the configuration for the sandbox."""
         self.stop()
-        self.host.remove(f"{CONFIG_DIRECTORY}/conf.d")
-        self.host.remove(STATE_DIRECTORY)
+        self.host.run(["rm", "-rf", f"{CONFIG_DIRECTORY}/conf.d", f"{CONFIG_DIRECTORY}/templates",
+                       STATE_DIRECTORY])
         if self.sandbox:
             self.token(self.sandbox.token)
         self.configure()

@@ -10,6 +10,7 @@ import pytest
 import product
 from agent import Agent
 from nginx import Nginx
+from origin import Origin
 from sandbox import TOKENS, Sandbox
 
 LIVE_HOSTS = weakref.WeakSet()
@@ -122,6 +123,23 @@ def make_sandbox(build_directory):
 def nginx(host):
     """nginx of `host`, not started, without Debian's default site."""
     return Nginx(host)
+
+
+@pytest.fixture
+def clean_nginx(clean_agent):
+    """nginx of `clean_agent`'s host as on the first day: stopped, no server blocks, no leftovers
+    of a failed start, Debian's unit."""
+    nginx = Nginx(clean_agent.host)
+    nginx.reset()
+    return nginx
+
+
+@pytest.fixture
+def origin(clean_agent, clean_nginx, module_sandbox):
+    """A host where all is well: nginx runs and serves a certificate for example.com."""
+    origin = Origin(clean_agent, clean_nginx, module_sandbox)
+    origin.settle()
+    return origin
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from network import handshake, tls_context
 
 SNIPPETS = "/var/lib/origin-ca-agent/snippets"
 SERVER = """server {{
-	listen 127.0.0.1:443 ssl;
+	listen 127.0.0.1:{port} ssl;
 	server_name {names};
 	include {snippet};
 	location / {{
@@ -19,12 +19,34 @@ SERVER = """server {{
 """
 
 
-class Nginx:
-    unit = "nginx.service"
+# A second instance: Debian's unit and nginx.conf with other paths.
+COPY_SCRIPT = """set -eu
+mkdir -p "/etc/$1/conf.d"
+sed "s,/etc/nginx/,/etc/$1/,; s,/run/nginx.pid,/run/$1.pid,; /sites-enabled/d" \
+	/etc/nginx/nginx.conf > "/etc/$1/nginx.conf"
+cp /etc/nginx/mime.types "/etc/$1/"
+sed "s,/run/nginx.pid,/run/$1.pid,; s,/usr/sbin/nginx ,&-c /etc/$1/nginx.conf ," \
+	/lib/systemd/system/nginx.service > "/etc/systemd/system/$1.service"
+systemctl daemon-reload
+"""
 
-    def __init__(self, host, target="nginx"):
-        self.host, self.target = host, target
+
+class Nginx:
+    """Debian's nginx, or with another `name` a second instance with a unit, a configuration
+    directory and a port of its own; `name` is the agent's target, too."""
+
+    def __init__(self, host, name="nginx", port=443):
+        self.host, self.target, self.port = host, name, port
+        self.unit, self.directory = f"{name}.service", f"/etc/{name}"
         host.remove("/etc/nginx/sites-enabled/default")
+        if name != "nginx":
+            host.run(["sh", "-c", COPY_SCRIPT, "copy", name])
+
+    def reset(self):
+        """Stopped, without server blocks, and with no failure on record."""
+        self.host.run(["sh", "-c", 'systemctl stop "$1"; systemctl reset-failed "$1"; '
+                       'find "$2/conf.d" "$2/by-hand" -mindepth 1 -delete 2>/dev/null; true',
+                       "reset", self.unit, self.directory])
 
     def snippet(self, name):
         return f"{SNIPPETS}/{self.target}/{name}.conf"
@@ -32,19 +54,31 @@ class Nginx:
     def add(self, name, *hostnames, snippet=None):
         """A server block for the certificate `name`, for its hostnames (else NAME, *.NAME)."""
         hostnames = hostnames or (name, f"*.{name}")
-        self.host.write(f"/etc/nginx/conf.d/{name}.conf", SERVER.format(
-            names=" ".join(hostnames), first=hostnames[0],
+        self.host.write(f"{self.directory}/conf.d/{name}.conf", SERVER.format(
+            port=self.port, names=" ".join(hostnames), first=hostnames[0],
             snippet=snippet or self.snippet(name)))
+
+    def remove(self, name):
+        self.host.remove(f"{self.directory}/conf.d/{name}.conf")
+
+    def break_elsewhere(self):
+        """Somebody else's change that nginx refuses. Returns its place, as nginx names it."""
+        path = f"{self.directory}/conf.d/somebody-else.conf"
+        self.host.write(path, "server {\n\tlisten 127.0.0.1:8088;\n\tno_such_directive on;\n}\n")
+        return f"{path}:3"
+
+    def mend(self):
+        self.remove("somebody-else")
 
     def add_many(self, names):
         """Server blocks for many certificates in one file."""
-        text = "".join(SERVER.format(names=f"{name} *.{name}", first=name,
+        text = "".join(SERVER.format(port=self.port, names=f"{name} *.{name}", first=name,
                                      snippet=self.snippet(name)) for name in names)
-        self.host.write("/etc/nginx/conf.d/many.conf", text)
+        self.host.write(f"{self.directory}/conf.d/many.conf", text)
 
     def self_signed(self, name, days=30):
         """What a server has before the agent: a certificate made by hand. Returns the snippet."""
-        base = f"/etc/nginx/by-hand/{name}"
+        base = f"{self.directory}/by-hand/{name}"
         self.host.run(["mkdir", "-p", base])
         self.host.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                        "ec_paramgen_curve:P-256", "-nodes", "-days", str(days), "-keyout",
@@ -56,7 +90,7 @@ class Nginx:
 
     def start(self):
         self.host.run(["systemctl", "start", self.unit])
-        self.host.wait(lambda: self.host.listening(443), 20,
+        self.host.wait(lambda: self.host.listening(self.port), 20,
                        lambda: f"nginx listens:\n{self.host.journal(self.unit)}")
 
     def stop(self):
@@ -75,13 +109,13 @@ class Nginx:
     def main_pid(self):
         return int(self.host.show(self.unit, "MainPID"))
 
-    def served(self, hostname, ca=None, port=443):
+    def served(self, hostname, ca=None):
         """The leaf that a new connection is shown: serial, subject, sans, sha256, ...; with `ca`
         (roots as PEM text) verified as Cloudflare's Full (strict) does."""
-        return handshake(self.host, hostname, port, ca=ca)
+        return handshake(self.host, hostname, self.port, ca=ca)
 
     def client(self, hostname, **options):
-        return Client(self.host, hostname, **options)
+        return Client(self.host, hostname, port=self.port, **options)
 
 
 class Client:

@@ -60,7 +60,7 @@ class Sandbox:
         for name, words in (tokens or {}).items():
             self.arguments += ["--token", f"{self.token_that(name)}:{words},name={name}"]
         if plain:
-            self.arguments.append("--plain-http")
+            self.arguments.append("--plain")
         seed = os.environ.get("ORIGIN_CA_CHAOS")
         if seed and chaos:
             self.arguments += ["--chaos", seed]

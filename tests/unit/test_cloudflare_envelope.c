@@ -160,13 +160,14 @@ static void test_members_may_be_missing_or_of_the_wrong_type(void **state)
 	assert_int_equal(error.class, ERROR_TRANSIENT);
 	assert_true(error.outcome_unknown);
 
+	static const char odd_codes[] = FAILED(
+		"{\"code\":-1},{\"code\":1e300},{\"code\":\"x\"},{\"code\":10.5},[],null,true");
 	static const char *const odd[] = {
 		"{\"success\":false}",
 		"{\"success\":false,\"errors\":null}",
 		"{\"success\":false,\"errors\":\"\"}",
 		"{\"success\":\"true\",\"errors\":{}}",
-		FAILED("{\"code\":-1},{\"code\":1e300},{\"code\":\"x\"},{\"code\":10.5},[],null,"
-		       "true"),
+		odd_codes,
 		"{}",
 		"[]",
 		"null",

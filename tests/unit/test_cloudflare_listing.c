@@ -101,7 +101,12 @@ static void test_smaller_pages_than_asked_for_miss_nothing(void **state)
 		{1, 20, "{\"total_count\":20,\"total_pages\":2}"},
 		{21, 25, "{\"total_count\":20,\"total_pages\":2}"},
 	};
+	static const struct pages full_by_its_own_measure[] = {
+		{1, 20, "{\"per_page\":20,\"total_count\":20}"},
+		{21, 25, "{\"per_page\":20,\"total_count\":20}"},
+	};
 	LISTED(said, 45, 3);
+	LISTED(full_by_its_own_measure, 25, 2);
 	LISTED(unsaid, 45, 4);
 	LISTED(pages_only, 25, 2);
 }

@@ -48,6 +48,8 @@ static void test_long_ids_stay_text_and_both_dates_are_read(void **state)
 static void test_odd_certificate_objects_are_no_danger(void **state)
 {
 	(void)state;
+	static const char long_decimal[] = WITH_ID("1" ID49);
+	static const char long_hex[] = WITH_ID("0x" ID49);
 	static const char *const useless[] = {
 		"{}",
 		"[]",
@@ -58,8 +60,8 @@ static void test_odd_certificate_objects_are_no_danger(void **state)
 		"{\"id\":\"../zones\"}",
 		"{\"id\":\"12 \"}",
 		"{\"id\":\"0x\"}",
-		WITH_ID("1" ID49),
-		WITH_ID("0x1" ID49),
+		long_decimal,
+		long_hex,
 		"{\"id\":null,\"certificate\":\"\"}",
 	};
 	struct origin_certificate certificate;

@@ -199,6 +199,19 @@ static void test_hanging_and_slow_answers_end_with_the_timeout(void **state)
 	}
 }
 
+static void test_post_is_not_begun_shortly_before_the_deadline(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {{SCRIPT_ANSWER, 200, NULL, GOOD, 0}};
+	struct fixture fixture;
+	FIXTURE_OPEN(&fixture, steps, 800);
+	assert_int_equal(fixture_call(&fixture, "POST", "/certificates"), -ETIMEDOUT);
+	assert_false(fixture.error.outcome_unknown);
+	assert_int_equal(fixture_call(&fixture, "GET", "/certificates"), 0);
+	assert_int_equal(fixture.server.request_count, 1);
+	fixture_close(&fixture);
+}
+
 static void test_redirect_is_not_followed(void **state)
 {
 	(void)state;
@@ -285,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_definite_passing_error_of_a_post_is_tried_again),
 		cmocka_unit_test(test_tries_end_and_refusals_are_not_tried_again),
 		cmocka_unit_test(test_hanging_and_slow_answers_end_with_the_timeout),
+		cmocka_unit_test(test_post_is_not_begun_shortly_before_the_deadline),
 		cmocka_unit_test(test_redirect_is_not_followed),
 		cmocka_unit_test(test_token_is_sent_but_never_shown),
 		cmocka_unit_test(test_too_large_an_answer_is_not_read_to_its_end),

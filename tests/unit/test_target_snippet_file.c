@@ -59,7 +59,7 @@ static int commit(const struct place *place, const char *text, struct error *err
 {
 	struct buffer bytes = BUFFER(1000);
 	buffer_add_text(&bytes, text);
-	int result = snippet_commit(place->fd, &place->target, "a.conf", &bytes, error);
+	int result = snippet_commit(place->fd, &place->target, "a.conf", &bytes, FILE_SYNC, error);
 	buffer_free(&bytes);
 	return result;
 }

@@ -64,7 +64,7 @@ static void snippet_put(const struct config *config, const struct config_target 
 	if (snippet_template_load(config, target, &template, &error) < 0 ||
 	    snippet_render(&template, certificate, number, state_dir, &text, &error) < 0 ||
 	    snippet_directory_open(target, &fd, &error) < 0 ||
-	    snippet_commit(fd, target, file, &text, &error) < 0)
+	    snippet_commit(fd, target, file, &text, FILE_SYNC, &error) < 0)
 		fail_msg("%s", error.message);
 	assert_int_equal(strncmp(buffer_text(&text), "# Written by origin-ca-agent", 28), 0);
 	assert_non_null(strstr(buffer_text(&text), "Do not edit"));

@@ -1,0 +1,158 @@
+"""Reloads that fail and leaves that are not shown: the old certificate serves on, and who is to
+blame is said."""
+
+import pytest
+
+from origin import NAME
+
+TEMPLATE = "/etc/origin-ca-agent/templates/nginx.mustache"
+
+
+@pytest.fixture(name="fast")
+def fixture_fast(origin):
+    """A probe that gives up soon, for leaves that never come."""
+    origin.agent.target("nginx", probe_timeout="1s")
+    return origin
+
+
+def rollback_file(origin):
+    return origin.agent.state_path("certificates", NAME, "rollback.nginx")
+
+
+def test_broken_configuration_of_somebody_else_is_named_and_waited_for(origin):
+    agent, nginx = origin.agent, origin.nginx
+    place = nginx.break_elsewhere()
+    before = origin.host.read(nginx.snippet(NAME))
+    with nginx.client(NAME, ca=origin.sandbox.roots()) as client:
+        done = agent.renew(NAME, force=True, check=1)
+        assert done.certificate(NAME)["issued"]
+        error = done.target(NAME)["error"]
+        assert place in error["message"] and "[emerg]" in error["message"]
+        assert "no_such_directive" in error["message"]
+        assert "nginx.service: reload failed" in error["message"]
+        assert "the cause is elsewhere" in error["message"]
+        assert place in done.stderr
+        assert origin.served() == origin.serials()[0]
+        assert origin.host.read(nginx.snippet(NAME)) == before
+
+        # once more, and by the schedule: the generation waits, nobody is asked
+        again = agent.renew(check=1)
+        assert place in again.target(NAME)["error"]["message"]
+        agent.scheduled_pass(check=1)
+        assert len(origin.serials()) == 2
+        status = agent.status(check=1).certificate(NAME)
+        assert (status["active_generation"], status["newest_generation"]) == (1, 2)
+        assert place in status["targets"][0]["last_error"]["message"]
+        assert status["targets"][0]["snippet_generation"] == 1
+        assert place in agent.command("status", check=1).stdout
+
+        nginx.mend()
+        done = agent.renew(check=0)
+        assert done.json["reloads"] == 1 and not done.certificate(NAME)["issued"]
+        assert origin.served() == origin.serials()[1]
+        assert origin.generation() == 2
+    assert not client.failures
+    assert len(origin.serials()) == 2
+    assert not origin.host.exists(rollback_file(origin))
+
+
+def test_first_certificate_survives_a_broken_configuration_of_somebody_else(
+        clean_agent, clean_nginx, module_sandbox):
+    clean_nginx.add("old", "old.example.com", snippet=clean_nginx.self_signed("old.example.com"))
+    clean_nginx.start()
+    clean_agent.certificate(NAME)
+    clean_nginx.add(NAME)
+    place = clean_nginx.break_elsewhere()
+    done = clean_agent.renew(check=1)
+    assert place in done.target(NAME)["error"]["message"]
+    assert clean_nginx.served("old.example.com").sans == ("old.example.com",)
+    clean_nginx.mend()
+    # whatever snippet is in place now, nginx could start with it
+    assert clean_nginx.test().returncode == 0
+    clean_agent.renew(check=0)
+    assert clean_nginx.served(NAME, ca=module_sandbox.roots())
+    assert len(module_sandbox.issued()) == 1
+
+
+def test_leaf_that_is_not_shown_is_taken_back(fast):
+    """The server block names copies: the reload is fine, and nothing changes for a visitor."""
+    agent, nginx, host = fast.agent, fast.nginx, fast.host
+    before = host.read(nginx.snippet(NAME))
+    host.run(["cp", "-rT", agent.state_path("certificates", NAME, "0001"), "/etc/nginx/by-hand"])
+    host.write("/etc/nginx/by-hand/copy.conf", "ssl_certificate /etc/nginx/by-hand/cert.pem;\n"
+               "ssl_certificate_key /etc/nginx/by-hand/key.pem;\n")
+    nginx.add(NAME, snippet="/etc/nginx/by-hand/copy.conf")
+    nginx.reload()
+    done = agent.renew(NAME, force=True, check=1)
+    target = done.target(NAME)
+    assert "still the previous certificate" in target["error"]["message"]
+    assert f"include {nginx.snippet(NAME)}" in target["error"]["remedy"]
+    assert target["rolled_back"] and done.json["reloads"] == 2
+    assert host.read(nginx.snippet(NAME)) == before
+    assert fast.served() == fast.serials()[0]
+    assert "served as before" in done.stderr
+    assert agent.command("probe", check=1).stdout.count("NOT served") == 1
+    assert agent.probe(check=1).json["probes"][0]["hostnames"][0]["shown"] == "previous"
+
+    nginx.add(NAME)
+    assert not agent.renew(check=0).certificate(NAME)["issued"]
+    assert fast.served() == fast.serials()[1]
+    assert len(fast.serials()) == 2
+
+
+def test_refused_generation_waits_for_its_time_unless_somebody_asks(fast):
+    nginx, agent = fast.nginx, fast.agent
+    nginx.break_elsewhere()
+    agent.renew(NAME, force=True, check=1)
+    nginx.mend()
+    reloads = fast.host.journal("nginx.service").count("Reload")
+    agent.scheduled_pass(check=1)
+    assert fast.host.journal("nginx.service").count("Reload") == reloads
+    assert "waits" in agent.command("status", check=1).stdout or agent.status().certificate(
+        NAME)["targets"][0]["last_error"]["next_try"]
+    agent.renew(check=0)
+    assert fast.served() == fast.serials()[1]
+
+
+def test_template_that_nginx_refuses_is_taken_back_and_named(origin):
+    agent, nginx, host = origin.agent, origin.nginx, origin.host
+    before = host.read(nginx.snippet(NAME))
+    packaged = host.read("/usr/share/origin-ca-agent/templates/nginx.mustache")
+    host.write(TEMPLATE, packaged + "ssl_no_such_thing on;\n")
+    done = agent.renew(check=1)
+    target = done.target(NAME)
+    assert "ssl_no_such_thing" in target["error"]["message"]
+    assert f"{nginx.snippet(NAME)}:" in target["error"]["message"]
+    assert "elsewhere" not in target["error"]["message"]
+    assert target["rolled_back"] and host.read(nginx.snippet(NAME)) == before
+    assert nginx.test().returncode == 0
+    assert origin.served() == origin.serials()[0]
+
+    # a template that is mended is tried at once, by the schedule as well
+    host.write(TEMPLATE, packaged + "ssl_session_tickets off;\n")
+    agent.scheduled_pass(check=0)
+    assert "ssl_session_tickets off;" in host.read(nginx.snippet(NAME))
+    assert len(origin.serials()) == 1
+
+
+def test_template_that_does_not_parse_touches_nothing(origin):
+    before = origin.host.read(origin.nginx.snippet(NAME))
+    origin.host.write(TEMPLATE, "ssl_certificate {{#name}};\n")
+    done = origin.agent.renew(check=1)
+    assert TEMPLATE in done.target(NAME)["error"]["message"]
+    assert done.json["reloads"] == 0
+    assert origin.host.read(origin.nginx.snippet(NAME)) == before
+    assert TEMPLATE in origin.agent.render(NAME, "nginx", check=3).stderr
+    assert TEMPLATE in origin.agent.command("status", check=1).stdout
+    assert origin.served() == origin.serials()[0]
+
+
+def test_forced_renewal_with_a_bad_template_serves_on_and_issues_once(origin):
+    origin.host.write(TEMPLATE, "ssl_certificate nowhere.pem;\n")
+    origin.agent.renew(NAME, force=True, check=1)
+    origin.agent.renew(check=1)
+    assert len(origin.serials()) == 2
+    assert origin.served() == origin.serials()[0] and origin.generation() == 1
+    origin.host.remove(TEMPLATE)
+    origin.agent.renew(check=0)
+    assert origin.served() == origin.serials()[1] and len(origin.serials()) == 2
