@@ -133,10 +133,13 @@ static int give_up(struct attempt *attempt, const struct error *reason, struct e
 		    reason->message,
 		    job->state.newest ? "the certificate is about to expire"
 				      : "there is no certificate yet");
+	pthread_mutex_lock(&job->lock);
 	if (attempt->unseen)
 		state_issue_add(&job->state, attempt->pass->now);
 	attempt->unseen = false;
-	return budget_check(attempt->pass, job, error);
+	int result = budget_check(attempt->pass, job, error);
+	pthread_mutex_unlock(&job->lock);
+	return result;
 }
 
 /*
