@@ -53,7 +53,9 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 	 * again at any time. */
 	if (!state || !state->verified_generation)
 		return 0;
-	bool verified = !state->reload_pending && state->verified_generation == state->generation;
+	/* A pass that was killed may have replaced what the state tells of. */
+	bool verified = !state->reload_pending && state->verified_generation == state->generation &&
+			!(target_job->reasons & REDEPLOY_DIFFERS);
 	CLEANUP(freep) char *name = rollback_name(target_job);
 	CLEANUP(closep) int directory = -1;
 	struct file_stamp stamp;
@@ -203,6 +205,12 @@ void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_j
 	target_job->reasons = 0;
 	job->dirty = true;
 
+	commit_forget(pass, job, target_job);
+}
+
+void commit_forget(const struct pass *pass, const struct pass_job *job,
+		   const struct pass_target_job *target_job)
+{
 	CLEANUP(freep) char *name = rollback_name(target_job);
 	CLEANUP(closep) int directory = -1;
 	struct error error = {0};

@@ -32,6 +32,10 @@ int commit_withdraw(struct pass *pass, struct pass_job *job, struct pass_target_
 /* The newest generation is verified here: records it, and the way back is no longer needed. */
 void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job);
 
+/* Removes the former bytes that commit_settle() could not. */
+void commit_forget(const struct pass *pass, const struct pass_job *job,
+		   const struct pass_target_job *target_job);
+
 /* Path of the snippet, for messages; free() it. */
 char *commit_path(const struct pass_job *job, const struct pass_target_job *target_job);
 
