@@ -6,8 +6,8 @@ from crash_lab import NAME
 TEMPLATE = f"{CONFIG_DIRECTORY}/templates/nginx.mustache"
 
 
-def server(lab, include):
-    lab.host.write(f"/etc/nginx/conf.d/{NAME}.conf", f"""server {{
+def server(lab, include, suffix=".conf"):
+    lab.host.write(f"/etc/nginx/conf.d/{NAME}{suffix}", f"""server {{
 	listen 127.0.0.1:443 ssl;
 	server_name {NAME} *.{NAME};
 	{include}
@@ -18,11 +18,13 @@ def server(lab, include):
 
 class Scenario:
     """A need of the agent's. `issues`: certificates that it costs; `trusted`: Cloudflare accepts
-    what nginx serves at the start; `undisturbed`: exit code of a pass that nothing disturbs."""
+    what nginx serves at the start; `undisturbed`: exit code of a pass that nothing disturbs; `mend`:
+    shell code, what an administrator does before the pass that must end well; `spoil`: undoes it."""
 
     issues = 1
     trusted = True
     undisturbed = 0
+    spoil = mend = ""
     hostnames = (NAME, f"www.{NAME}")
 
     def begin(self, lab):
@@ -44,7 +46,7 @@ class Scenario:
         lab.agent.remove("target-nginx")
         lab.host.remove(STATE_DIRECTORY)
         lab.host.run(["mkdir", STATE_DIRECTORY])
-        lab.agent.configure(agent={"concurrency": 1})
+        lab.agent.configure(agent={"concurrency": 1}, api={"timeout": "3s"})
         lab.agent.certificate(NAME, hostnames=[NAME])
         lab.host.run(["systemctl", "restart", "nginx.service"])
 
@@ -54,12 +56,6 @@ class Scenario:
 
     def need(self, lab):
         lab.agent.certificate(NAME, hostnames=self.hostnames)
-
-    def spoil(self, lab):
-        """Undoes mend(), before each point."""
-
-    def mend(self, lab):
-        """What an administrator does before the pass that must end well."""
 
 
 class FirstIssue(Scenario):
@@ -81,17 +77,18 @@ class Rollback(Scenario):
 
     undisturbed = 1
 
+    COPY = "/etc/nginx/copied.conf"
+    SITE = f"/etc/nginx/conf.d/{NAME}.conf"
+    TARGET = f"{CONFIG_DIRECTORY}/conf.d/target-nginx.ini"
+    spoil = f"cp {SITE}.copied {SITE}; cp {TARGET}.impatient {TARGET}"
+    mend = f"cp {SITE}.included {SITE}; rm {TARGET}"
+
     def need(self, lab):
         super().need(lab)
-        lab.host.write("/etc/nginx/copied.conf", lab.snippet())
-
-    def spoil(self, lab):
-        server(lab, "include /etc/nginx/copied.conf;")
-        lab.agent.target("nginx", type="nginx", probe_timeout="1s")
-
-    def mend(self, lab):
-        server(lab, f"include {lab.nginx.snippet(NAME)};")
-        lab.agent.remove("target-nginx")
+        lab.host.write(self.COPY, lab.snippet())
+        server(lab, f"include {self.COPY};", ".conf.copied")
+        server(lab, f"include {lab.nginx.snippet(NAME)};", ".conf.included")
+        lab.host.write(f"{self.TARGET}.impatient", "[target nginx]\nprobe_timeout = 1s\n")
 
 
 class Redeploy(Scenario):
@@ -110,7 +107,6 @@ def interrupt(lab, call, thing):
     lab.save()
     point = next(point for point in lab.points()
                  if point.call == call and point.thing.endswith(thing))
-    lab.restore()
     lab.drive("--at", str(point.number))
 
 

@@ -127,5 +127,5 @@ def test_way_back_leads_past_a_snippet_that_no_server_has_read(labs):
     lab = labs[0]
     lab.begin(SecondNeed())
     lab.points()
-    assert lab.snippet() == lab.host.read("/etc/nginx/copied.conf")
+    assert lab.snippet() == lab.host.read(SecondNeed.COPY)
     assert lab.issued() - lab.issued_before == 1
