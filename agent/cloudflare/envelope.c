@@ -207,6 +207,10 @@ static int envelope_error(const struct envelope_answer *answer, const cJSON *env
 	/* 429 says "not carried out, come again" whatever the codes are. */
 	if (answer->http_status == 429 && rule.class != ERROR_TRANSIENT)
 		rule = code_rule_of_status(429);
+	/* These two judge the token: for one that it does not know, `verify` says 1000. */
+	if ((answer->http_status == 401 || answer->http_status == 403) &&
+	    rule.class == ERROR_TRANSIENT)
+		rule = code_rule_of_status(answer->http_status);
 	if (findings.code_count > 0) {
 		*ret_code = known ? known->code : findings.codes[0];
 		/*
@@ -225,7 +229,7 @@ static int envelope_error(const struct envelope_answer *answer, const cJSON *env
 	buffer_free(&findings.words);
 	if (error)
 		error->outcome_unknown = outcome_unknown && !method_repeatable(answer->method);
-	code_remedy(error, *ret_code, answer);
+	code_remedy(error, rule.code, answer);
 	return result;
 }
 

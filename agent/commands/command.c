@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "pass/report.h"
 
 const struct command commands[] = {
 	{"run", "", "run as the agent (systemd starts this)", command_run, 0, 0},
@@ -21,13 +22,26 @@ const struct command commands[] = {
 
 const size_t command_count = ARRAY_SIZE(commands);
 
+int command_fail(const struct command_options *options, int status, const struct error *error)
+{
+	log_failure(LOG_LEVEL_ERROR, error);
+	if (options->json) {
+		CLEANUP(cJSON_Deletep) cJSON *json = json_object();
+		json_add_integer(json, "version", 1);
+		json_add_integer(json, "exit_status", status);
+		report_error_json(error, json);
+		command_print_json(json);
+	}
+	return status;
+}
+
 struct config *command_config(const struct command_options *options)
 {
 	struct config *config = NULL;
 	struct error error = {0};
 
 	if (config_load(options->config_path, &config, &error) < 0) {
-		log_failure(LOG_LEVEL_ERROR, &error);
+		command_fail(options, PASS_EXIT_CONFIGURATION, &error);
 		return NULL;
 	}
 	for (size_t i = 0; i < config->problem_count; i++) {

@@ -41,9 +41,15 @@ int command_probe(const struct command_options *options);
 
 /*
  * Reads the configuration and tells each problem once on standard error. NULL, after a message,
- * when there is nothing to go on with (exit status 3).
+ * when there is nothing to go on with (exit status 3; command_fail() was called).
  */
 struct config *command_config(const struct command_options *options);
+
+/*
+ * Nothing could be done: one line on standard error, and with --json {"version", "exit_status",
+ * "error": {"class", "message", "remedy"}} on standard output. Gives `status`.
+ */
+int command_fail(const struct command_options *options, int status, const struct error *error);
 
 /* Names a certificate that is not configured on standard error; true when all are. */
 bool command_names_known(const struct command_options *options, const struct config *config);

@@ -79,10 +79,8 @@ static int show_all(const struct command_options *options, const struct pass *pa
 	struct showing showing = {.text = BUFFER(64 << 20), .all_hold = true};
 	struct error error = {0};
 
-	if (probe_new(&probe, &error) < 0) {
-		log_failure(LOG_LEVEL_ERROR, &error);
-		return PASS_EXIT_FAILED;
-	}
+	if (probe_new(&probe, &error) < 0)
+		return command_fail(options, PASS_EXIT_FAILED, &error);
 	json_add_integer(json, "version", 1);
 	showing.array = json_add_array(json, "probes");
 	for (size_t i = 0; i < pass->job_count; i++)
@@ -108,7 +106,7 @@ int command_probe(const struct command_options *options)
 	struct error error = {0};
 	int status = PASS_EXIT_FAILED;
 	if (pass_look(config, &look, &pass, &error) < 0)
-		log_failure(LOG_LEVEL_ERROR, &error);
+		command_fail(options, status, &error);
 	else
 		status = show_all(options, &pass);
 	pass_free(&pass);

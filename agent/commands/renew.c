@@ -18,9 +18,10 @@ static int run(const struct command_options *options, const struct pass_options 
 	struct error error = {0};
 	int result = pass_run(config, pass_options, &pass, &error);
 	if (result < 0) {
-		log_failure(LOG_LEVEL_ERROR, &error);
 		pass_free(&pass);
-		return result == -EWOULDBLOCK ? PASS_EXIT_LOCKED : PASS_EXIT_FAILED;
+		return command_fail(options,
+				    result == -EWOULDBLOCK ? PASS_EXIT_LOCKED : PASS_EXIT_FAILED,
+				    &error);
 	}
 	int status = (int)pass_exit_status(&pass);
 	if (print && options->json) {

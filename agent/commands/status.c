@@ -188,7 +188,7 @@ int command_status(const struct command_options *options)
 	struct error error = {0};
 	int status = PASS_EXIT_FAILED;
 	if (pass_look(config, &look, &pass, &error) < 0) {
-		log_failure(LOG_LEVEL_ERROR, &error);
+		command_fail(options, status, &error);
 	} else {
 		status = (int)pass_exit_status(&pass);
 		if (!print(options, &pass, status))

@@ -91,7 +91,7 @@ static void look(struct group *group, int64_t timeout_ms)
 			     group->items[i].target_job);
 
 	int64_t deadline = clock_monotonic_ms() + timeout_ms;
-	size_t missing = group->count;
+	size_t missing = 0;
 	for (int64_t pause = POLL_FIRST_MS;;
 	     pause = pause * 2 < POLL_MOST_MS ? pause * 2 : POLL_MOST_MS) {
 		missing = 0;

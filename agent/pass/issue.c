@@ -31,6 +31,7 @@ struct attempt {
 	EVP_PKEY *key;
 	char *csr;
 	bool reused;	/* an earlier request with this key may have been answered */
+	bool unseen;	/* a request of this pass may have been carried out */
 	char *pem, *id; /* the answer */
 	bool adopted;
 };
@@ -108,6 +109,39 @@ static int create(struct attempt *attempt, struct error *error)
 	return result;
 }
 
+/* No more than the budget allows, whatever asks for more. */
+static int budget_check(const struct pass *pass, const struct pass_job *job, struct error *error)
+{
+	const char *name = job->certificate->name;
+	int64_t allowed = schedule_budget(&job->state, pass->now);
+	if (!allowed)
+		return 0;
+
+	char text[CLOCK_TEXT_SIZE];
+	error_set(error, ERROR_BUG, -EDQUOT,
+		  "%d certificates were issued for %s within a day; no more until %s",
+		  SCHEDULE_BUDGET, name, clock_format(allowed, text));
+	error->retry_after = allowed - pass->now;
+	return error_remedy(error, "see its history in `origin-ca-agent status %s --json`", name);
+}
+
+/* A request that nobody can say the fate of is given up: it counts as a certificate. */
+static int give_up(struct attempt *attempt, const struct error *reason, struct error *error)
+{
+	struct pass_job *job = attempt->job;
+	log_warning("%s: %s; asking anew all the same, because %s", job->certificate->name,
+		    reason->message,
+		    job->state.newest ? "the certificate is about to expire"
+				      : "there is no certificate yet");
+	pthread_mutex_lock(&job->lock);
+	if (attempt->unseen)
+		state_issue_add(&job->state, attempt->pass->now);
+	attempt->unseen = false;
+	int result = budget_check(attempt->pass, job, error);
+	pthread_mutex_unlock(&job->lock);
+	return result;
+}
+
 /*
  * Asks, and never twice for one need: before a request is repeated with a key that was sent
  * before, the zone's list says whether the first one was carried out.
@@ -125,18 +159,16 @@ static int ask(struct attempt *attempt, struct error *error)
 			if (found < 0 && !(job_emergency(attempt->pass, attempt->job) &&
 					   error->class != ERROR_TRANSIENT))
 				return found;
-			if (found < 0)
-				log_warning("%s: %s; asking anew all the same, because %s",
-					    attempt->job->certificate->name, error->message,
-					    attempt->job->state.newest
-						    ? "the certificate is about to expire"
-						    : "there is no certificate yet");
+			struct error reason = *error;
+			error_clear(error);
+			if (found < 0 && give_up(attempt, &reason, error) < 0)
+				return error->code;
+			attempt->unseen = false;
 		}
 		error_clear(error);
 		int result = create(attempt, error);
-		if (result == 0)
-			return 0;
-		if (!error->outcome_unknown)
+		attempt->unseen = error->outcome_unknown;
+		if (result == 0 || !attempt->unseen)
 			return result;
 
 		/* It counts as issued until the list says otherwise. */
@@ -209,19 +241,11 @@ static int issue_with(struct attempt *attempt, struct error *error)
 	struct pass_job *job = attempt->job;
 	const struct config_certificate *certificate = job->certificate;
 
-	int64_t allowed = schedule_budget(&job->state, pass->now);
-	if (allowed) {
-		char text[CLOCK_TEXT_SIZE];
-		error_set(error, ERROR_BUG, -EDQUOT,
-			  "%d certificates were issued for %s within a day; no more until %s",
-			  SCHEDULE_BUDGET, certificate->name, clock_format(allowed, text));
-		error->retry_after = allowed - pass->now;
-		return error_remedy(error, "see its history in `origin-ca-agent status %s --json`",
-				    certificate->name);
-	}
 	/* The token and then the disk, before anything is asked. */
 	attempt->account = account_of(pass, certificate->api);
-	int result = account_usable(attempt->account, error);
+	int result = budget_check(pass, job, error);
+	if (result == 0)
+		result = account_usable(attempt->account, error);
 	if (result == 0) {
 		attempt->client = attempt->account->client;
 		result = store_certificate_open(&pass->store, certificate->name, true,
@@ -239,7 +263,7 @@ static int issue_with(struct attempt *attempt, struct error *error)
 		account_heard(attempt->account, result, error);
 	}
 	/* What may exist at the API counts, whether the answer came or not. */
-	if ((result == 0 && !attempt->adopted) || error->outcome_unknown)
+	if ((result == 0 && !attempt->adopted) || attempt->unseen)
 		state_issue_add(&job->state, pass->now);
 	return result < 0 ? result : keep(attempt, error);
 }

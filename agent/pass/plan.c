@@ -309,6 +309,16 @@ static bool files_need_look(const struct pass *pass, const struct pass_job *job,
 	return generation_newer_exists(directory, state->newest);
 }
 
+/* What failed is not needed any more (it was forced, or asked for what is configured no longer):
+ * nothing is stuck, and nothing is to be tried again. */
+static void forget_failure(struct pass_job *job)
+{
+	if (job->reissue || !job->state.issue.count)
+		return;
+	state_attempt_clear(&job->state.issue);
+	job->dirty = true;
+}
+
 void plan_certificate(struct pass *pass, struct pass_job *job)
 {
 	CLEANUP(closep) int directory = -1;
@@ -342,6 +352,7 @@ void plan_certificate(struct pass *pass, struct pass_job *job)
 	}
 	if (pass->options.force)
 		job->reissue |= REISSUE_FORCED;
+	forget_failure(job);
 	job->waiting = job->reissue && issue_must_wait(pass, job);
 	plan_targets(pass, job);
 }

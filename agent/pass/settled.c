@@ -20,22 +20,21 @@ enum {
 
 static const char SETTLED_FILE[] = "settled.json";
 
+/* One certificate's; both are json's. */
+struct entry {
+	const char *name;
+	const cJSON *json;
+};
+
 struct settled {
 	cJSON *json;
-	const cJSON **entries; /* sorted by name, of json */
+	struct entry *entries; /* sorted by name */
 	size_t count;
 };
 
-static const char *entry_name(const cJSON *entry)
-{
-	const char *name = json_string(entry, "name");
-	return name ? name : "";
-}
-
 static int compare_entries(const void *one, const void *other)
 {
-	return strcmp(entry_name(*(const cJSON *const *)one),
-		      entry_name(*(const cJSON *const *)other));
+	return strcmp(((const struct entry *)one)->name, ((const struct entry *)other)->name);
 }
 
 struct settled *settled_load(const struct pass *pass)
@@ -52,8 +51,11 @@ struct settled *settled_load(const struct pass *pass)
 	const cJSON *entry;
 	settled->entries =
 		memory_alloc((size_t)cJSON_GetArraySize(array), sizeof(*settled->entries));
-	cJSON_ArrayForEach (entry, array)
-		settled->entries[settled->count++] = entry;
+	cJSON_ArrayForEach (entry, array) {
+		const char *name = json_string(entry, "name");
+		if (name)
+			settled->entries[settled->count++] = (struct entry){name, entry};
+	}
 	qsort(settled->entries, settled->count, sizeof(*settled->entries), compare_entries);
 	return settled;
 }
@@ -73,9 +75,9 @@ static const cJSON *find(const struct settled *settled, const char *name)
 	size_t high = settled->count;
 	while (low < high) {
 		size_t middle = (low + high) / 2;
-		int order = strcmp(name, entry_name(settled->entries[middle]));
+		int order = strcmp(name, settled->entries[middle].name);
 		if (order == 0)
-			return settled->entries[middle];
+			return settled->entries[middle].json;
 		if (order < 0)
 			high = middle;
 		else
@@ -258,9 +260,9 @@ void settled_save(const struct settled *settled, struct pass *pass)
 	for (size_t i = 0; i < pass->job_count; i++)
 		add_entry(pass, &pass->jobs[i], array);
 	for (size_t i = 0; i < settled->count; i++)
-		if (!bsearch(entry_name(settled->entries[i]), pass->jobs, pass->job_count,
+		if (!bsearch(settled->entries[i].name, pass->jobs, pass->job_count,
 			     sizeof(*pass->jobs), compare_jobs))
-			json_append(array, cJSON_Duplicate(settled->entries[i], true));
+			json_append(array, cJSON_Duplicate(settled->entries[i].json, true));
 
 	CLEANUP(freep) char *text = json_print(json, false);
 	struct error error = {0};

@@ -10,8 +10,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define SECOND_US UINT64_C(1000000)
+
 enum {
-	SECOND_US = 1000000,
 	READY_AT_LATEST = 10, /* seconds: whoever is ordered after us must not wait for an API */
 	EXIT_CONFIGURATION = 3,
 };

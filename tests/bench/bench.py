@@ -30,7 +30,8 @@ class Sandbox:
     def __init__(self, build, directory):
         self.directory = directory
         self.process = subprocess.Popen(
-            [build / "tests/sandbox/origin-ca-sandbox", "--listen", "127.0.0.1:0", "--state", directory,
+            [build / "tests/sandbox/origin-ca-sandbox",
+             "--listen", "127.0.0.1:0", "--state", directory,
              "--zone", ZONE, "--rate-limit", "none"],
             stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
@@ -61,7 +62,8 @@ def configure(directory, sandbox, count):
 
 def timed(argv):
     start = time.monotonic()
-    result = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    result = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            check=False)
     seconds = time.monotonic() - start
     if result.returncode != 0:
         sys.exit(f"{argv[0]} ended with {result.returncode}:\n{result.stdout[-4000:]}")
@@ -80,7 +82,8 @@ class Report:
     def row(self, what, value, bound, unit):
         kept = value <= bound
         self.broken += not kept
-        print(f"{'ok  ' if kept else 'OVER'} {what}: {value:.2f} {unit} (bound {bound:g})", flush=True)
+        print(f"{'ok  ' if kept else 'OVER'} {what}: {value:.2f} {unit} (bound {bound:g})",
+              flush=True)
 
 
 def bench_issue(report, build, work, sandbox, count, pairs):
@@ -131,7 +134,8 @@ def children(pid):
 
 
 def bench_idle(report, build, work, seconds):
-    process = subprocess.Popen([build / "agent/origin-ca-agent", "--config", work / "agent/agent.ini", "run"])
+    process = subprocess.Popen([build / "agent/origin-ca-agent",
+                                "--config", work / "agent/agent.ini", "run"])
     try:
         deadline = time.monotonic() + 30
         time.sleep(0.5)

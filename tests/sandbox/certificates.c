@@ -10,7 +10,6 @@
 
 enum {
 	VALIDITY_DEFAULT = 5475, /* days */
-	BACKDATED = 5 * 60,	 /* seconds; then cut to the minute */
 	PER_PAGE_DEFAULT = 20,
 	PER_PAGE_LEAST = 5,
 	PER_PAGE_MOST = 50,
@@ -131,7 +130,7 @@ static void dates_choose(const struct sandbox *sandbox, const struct request *re
 	int64_t days = issued->requested_days;
 	if (request->fault.kind == FAULT_WRONG_VALIDITY)
 		days = VALIDITY_DEFAULT;
-	leaf->not_before = (request->now - BACKDATED) / CLOCK_MINUTE * CLOCK_MINUTE;
+	leaf->not_before = (request->now - sandbox->options.backdate) / CLOCK_MINUTE * CLOCK_MINUTE;
 	leaf->not_after = leaf->not_before + days * CLOCK_DAY;
 	int64_t most = sandbox->options.max_validity;
 	if (most && leaf->not_after > request->now + most)

@@ -171,6 +171,9 @@ static void request_journal(const struct sandbox *sandbox, const struct request 
 	if (uri[length])
 		add_printable(line, "query", uri + length + 1, strlen(uri + length + 1));
 	json_add_integer(line, "status", status); /* 0: no answer */
+	const cJSON *errors = cJSON_GetObjectItemCaseSensitive(reply->envelope, "errors");
+	json_add_integer(line, "code", json_integer(cJSON_GetArrayItem(errors, 0), "code", 0));
+	json_add_integer(line, "delay_ms", clock_monotonic_ms() - request->began_ms);
 	json_add_string(line, "token", reply->token_name);
 	if (request->fault.kind != FAULT_NONE)
 		json_add_string(line, "fault", fault_name(request->fault.kind));
@@ -279,6 +282,7 @@ enum MHD_Result delivery_answer(struct sandbox *sandbox, struct request *request
 	int route = route_find(request);
 	bool control = route >= 0 && route_at((size_t)route)->access == ACCESS_CONTROL;
 	request->now = sandbox_now(sandbox);
+	request->began_ms = clock_monotonic_ms();
 	if (route >= 0)
 		sandbox->requests[route]++;
 	if (!control)

@@ -22,6 +22,7 @@ struct request {
 	const struct token *token;		     /* NULL on routes that need none */
 	struct fault fault;
 	int64_t now;
+	int64_t began_ms; /* clock_monotonic_ms() */
 };
 
 struct reply {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "routes.h"
 #include "sandbox.h"
 #include "server.h"
 
@@ -20,7 +21,7 @@ static int serve(struct sandbox *sandbox, const sigset_t *signals, struct error 
 		if (sandbox->chaos.on)
 			log_notice("chaos seed %" PRIu64 ", %u%% of requests", sandbox->chaos.seed,
 				   sandbox->chaos.rate);
-		printf("listening on %s\n", address);
+		printf("listening on %s%s\n", address, API_PREFIX);
 		fflush(stdout);
 		int number = 0;
 		sigwait(signals, &number);

@@ -33,6 +33,7 @@ static const char help[] =
 	"                          (default: one made at the first start, kept in DIR/token)\n"
 	"  --rate-limit N/SECONDS  requests allowed (default 1200/300), or none\n"
 	"  --max-validity SECONDS  leaves live no longer, whatever is asked for\n"
+	"  --backdate SECONDS      notBefore lies so far back, cut to the minute (default 300)\n"
 	"  --clock-offset SECONDS  the sandbox's clock, against this machine's\n"
 	"  --root-expires DATE     of roots that are made (default 2029-08-15T17:00:00Z)\n"
 	"  --fault SPEC            misbehave: METHOD PATH:KIND[=VALUE][:COUNT|:always], e.g.\n"
@@ -44,10 +45,11 @@ static const char help[] =
 	"  --chaos SEED            misbehave at random, the same way for the same seed (or: "
 	"random)\n"
 	"  --chaos-rate PERCENT    how often (default 20)\n"
-	"  --plain-http            without TLS\n"
+	"  --plain                 http instead of https\n"
 	"  --help, --version\n"
 	"\n"
-	"When ready it prints \"listening on https://ADDRESS:PORT\". For the agent, in DIR: "
+	"When ready it prints \"listening on https://ADDRESS:PORT/client/v4\". For the agent, in "
+	"DIR: "
 	"agent.ini\n"
 	"is a ready [api] section; endpoint, token and ca.pem are its parts.\n"
 	"POST /sandbox/faults {\"add\": [SPEC...], \"clear\": true}, POST /sandbox/clock "
@@ -56,7 +58,8 @@ static const char help[] =
 	"runs.\n";
 
 enum {
-	CHAOS_RATE = 20 /* percent */
+	CHAOS_RATE = 20,	   /* percent */
+	BACKDATE_DEFAULT = 5 * 60, /* seconds */
 };
 
 static int refuse(const char *option, const char *value, const char *what)
@@ -169,7 +172,7 @@ static int option_apply(struct options *options, const char *name, const char *v
 		string_list_add(&options->tokens, value);
 	} else if (strcmp(name, "fault") == 0) {
 		string_list_add(&options->faults, value);
-	} else if (strcmp(name, "plain-http") == 0) {
+	} else if (strcmp(name, "plain") == 0) {
 		options->plain = true;
 	} else if (strcmp(name, "chaos") == 0) {
 		options->chaos = true;
@@ -181,6 +184,9 @@ static int option_apply(struct options *options, const char *name, const char *v
 		options->chaos_rate = (unsigned)number;
 	} else if (strcmp(name, "clock-offset") == 0) {
 		if (integer_parse(value, -INT32_MAX, INT32_MAX, &options->clock_offset) < 0)
+			return refuse(name, value, "not a number of seconds");
+	} else if (strcmp(name, "backdate") == 0) {
+		if (integer_parse(value, 0, INT32_MAX, &options->backdate) < 0)
 			return refuse(name, value, "not a number of seconds");
 	} else if (strcmp(name, "max-validity") == 0) {
 		if (integer_parse(value, 1, INT32_MAX, &options->max_validity) < 0)
@@ -200,9 +206,10 @@ static const struct option long_options[] = {
 	{"zone", required_argument, NULL, 'o'},
 	{"token", required_argument, NULL, 'o'},
 	{"fault", required_argument, NULL, 'o'},
-	{"plain-http", no_argument, NULL, 'o'},
+	{"plain", no_argument, NULL, 'o'},
 	{"chaos", required_argument, NULL, 'o'},
 	{"chaos-rate", required_argument, NULL, 'o'},
+	{"backdate", required_argument, NULL, 'o'},
 	{"clock-offset", required_argument, NULL, 'o'},
 	{"max-validity", required_argument, NULL, 'o'},
 	{"root-expires", required_argument, NULL, 'o'},
@@ -230,6 +237,7 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 {
 	*ret_options = (struct options){
 		.chaos_rate = CHAOS_RATE,
+		.backdate = BACKDATE_DEFAULT,
 		.root_expires = ROOT_EXPIRES_DEFAULT,
 		.limit_requests = LIMIT_REQUESTS,
 		.limit_seconds = LIMIT_SECONDS,

@@ -18,6 +18,7 @@ struct options {
 	uint64_t chaos_seed;
 	unsigned chaos_rate; /* percent */
 	int64_t clock_offset;
+	int64_t backdate; /* seconds */
 	int64_t root_expires;
 	int64_t limit_requests, limit_seconds; /* 0 requests: none */
 	int64_t max_validity;		       /* seconds, 0: as asked for */

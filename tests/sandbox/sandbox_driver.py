@@ -62,7 +62,7 @@ class Sandbox:
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.line = self.process.stdout.readline().strip()
         assert self.line.startswith("listening on "), self.errors()
-        self.address = self.line.removeprefix("listening on ")
+        self.address = self.line.removeprefix("listening on ").removesuffix("/client/v4")
         self.scheme, _, place = self.address.partition("://")
         self.host, _, port = place.rpartition(":")
         self.host = self.host.strip("[]")

@@ -306,7 +306,8 @@ def test_short_lives_and_short_roots(start):
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["--state"], ["--nonsense"], ["--state", "D", "x"], ["--state", "D", "--listen", "0.0.0.0:0"],
+    [], ["--state"], ["--nonsense"], ["--state", "D", "x"],
+    ["--state", "D", "--listen", "0.0.0.0:0"],
     ["--state", "D", "--listen", "192.0.2.1:1"], ["--state", "D", "--listen", "[::]:0"],
     ["--state", "D", "--listen", "127.0.0.1"], ["--state", "D", "--listen", "127.0.0.1:70000"],
     ["--state", "D", "--chaos", "x"], ["--state", "D", "--chaos-rate", "101"],
@@ -341,7 +342,7 @@ def test_ipv6_and_plain_http(start):
     except OSError:
         pytest.skip("no IPv6 loopback here")
     assert start(listen="[::1]:0", name="six").get("/zones").status == 200
-    plain = start("--plain-http", name="plain")
+    plain = start("--plain", name="plain")
     assert plain.address.startswith("http://") and plain.issue().status == 200
 
 

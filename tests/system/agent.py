@@ -6,6 +6,7 @@ import json
 CONFIG_DIRECTORY = "/etc/origin-ca-agent"
 STATE_DIRECTORY = "/var/lib/origin-ca-agent"
 PROGRAM = "/usr/sbin/origin-ca-agent"
+SERVICE = "origin-ca-agent.service"
 USER = "origin-ca-agent"
 
 
@@ -138,18 +139,18 @@ class Agent:
 
     # --- the service
 
-    def start(self):
-        """Start origin-ca-agent.service; returns when it has said READY=1."""
-        self.host.run(["systemctl", "start", "origin-ca-agent.service"])
+    def start(self, wait=True):
+        """Start origin-ca-agent.service; returns when it has said READY=1, or at once."""
+        self.host.run(["systemctl", "start", *([] if wait else ["--no-block"]), SERVICE])
 
     def stop(self):
-        self.host.run(["systemctl", "stop", "origin-ca-agent.service"])
+        self.host.run(["systemctl", "stop", SERVICE])
 
     def reload(self):
-        self.host.run(["systemctl", "reload", "origin-ca-agent.service"])
+        self.host.run(["systemctl", "reload", SERVICE])
 
     def journal(self):
-        return self.host.journal("origin-ca-agent.service")
+        return self.host.journal(SERVICE)
 
     # --- what is on disk
 

@@ -11,7 +11,7 @@ import product
 from agent import Agent
 from nginx import Nginx
 from origin import Origin
-from sandbox import Sandbox
+from sandbox import TOKENS, Sandbox
 
 LIVE_HOSTS = weakref.WeakSet()
 
@@ -150,9 +150,10 @@ def agent(host, sandbox):
 
 @pytest.fixture(scope="module")
 def module_sandbox(module_host, build_directory):
-    """A sandbox in `module_host`; without a rate limit, as many tests ask it."""
+    """A sandbox in `module_host`, with tokens that may less; without a rate limit, as many tests
+    ask it."""
     return Sandbox(module_host, product.sandbox_program(build_directory), "--rate-limit", "none",
-                   chaos=False)
+                   tokens=TOKENS, chaos=False)
 
 
 @pytest.fixture(scope="module")

@@ -144,6 +144,7 @@ class Host:
             [str(HERE / "driver.sh")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._log, env=environment, start_new_session=True, text=True,
         )
+        self.driver_pid = self._driver.pid      # in the names of all that it makes
         line = ""
         if select.select([self._driver.stdout], [], [], boot_timeout + 30)[0]:
             line = self._driver.stdout.readline()

@@ -1,13 +1,27 @@
 """origin-ca-sandbox, the local Origin CA API, as a service of a host."""
 
+import contextlib
 import dataclasses
 import http.client
 import json
 import os
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from network import tls_context
 
 UNIT = "origin-ca-sandbox.service"
+
+# What tokens may, by a name for them; the first is the one that the agent gets.
+TOKENS = {
+    "whole": "all",
+    "reads": "ssl:read,zone:read",
+    "blind": "ssl:edit",                # without Zone > Zone > Read
+    "disabled": "all,status=disabled",
+    "expired": "all,status=expired",
+}
 
 
 @dataclasses.dataclass
@@ -33,7 +47,7 @@ class Sandbox:
     `chaos=False` because it counts what the API is asked."""
 
     def __init__(self, host, program, *arguments, directory="/srv/sandbox", port=8443, zones=None,
-                 chaos=True, plain=False, unit=UNIT):
+                 chaos=True, plain=False, unit=UNIT, tokens=None):
         self.host, self.program, self.directory, self.port = host, str(program), directory, port
         self.unit = unit
         self.scheme = "http" if plain else "https"
@@ -43,8 +57,10 @@ class Sandbox:
         self.arguments = ["--state", directory, "--listen", f"127.0.0.1:{port}"]
         if zones:
             self.arguments += ["--zone", ",".join(zones)]
+        for name, words in (tokens or {}).items():
+            self.arguments += ["--token", f"{self.token_that(name)}:{words},name={name}"]
         if plain:
-            self.arguments.append("--plain-http")
+            self.arguments.append("--plain")
         seed = os.environ.get("ORIGIN_CA_CHAOS")
         if seed and chaos:
             self.arguments += ["--chaos", seed]
@@ -77,6 +93,11 @@ class Sandbox:
     def token(self):
         return self.host.read(self.token_file).strip()
 
+    @staticmethod
+    def token_that(name):
+        """One of `tokens`, as the agent would send it."""
+        return f"{name}-token-of-the-sandbox-0123456789abcdef"
+
     @property
     def root(self):
         """The root that its own TLS certificate is signed by (PEM)."""
@@ -89,25 +110,41 @@ class Sandbox:
         paths = (f"/ssl/static/origin_ca_{name}_root.pem" for name in ("ecc", "rsa"))
         return "".join(self.request("GET", path).body.decode() for path in paths)
 
-    def request(self, method, path, body=None, token=None, timeout=20):
-        """One request; a path without a leading /sandbox/ is below /client/v4."""
+    def _connect(self, timeout):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        plain = self.host.connect(self.port, timeout=timeout)
+        connection.sock = plain
+        if self.scheme == "https":
+            connection.sock = tls_context(self.root).wrap_socket(plain, server_hostname="127.0.0.1")
+        return contextlib.closing(connection)
+
+    def _ask(self, connection, method, path, body, token):
         if not path.startswith(("/sandbox/", "/client/", "/ssl/")):
             path = "/client/v4" + path
         headers = {"Authorization": f"Bearer {token or self.token}"}
         if body is not None:
             body = json.dumps(body)
             headers["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        plain = self.host.connect(self.port, timeout=timeout)
-        connection.sock = plain
-        if self.scheme == "https":
-            connection.sock = tls_context(self.root).wrap_socket(plain, server_hostname="127.0.0.1")
-        try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            return Answer(response.status, dict(response.headers), response.read())
-        finally:
-            connection.close()
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return Answer(response.status, dict(response.headers), response.read())
+
+    def request(self, method, path, body=None, token=None, timeout=20):
+        """One request; a path without a leading /sandbox/ is below /client/v4."""
+        with self._connect(timeout) as connection:
+            return self._ask(connection, method, path, body, token)
+
+    def crowd(self, hostname, count):
+        """Makes certificates that are somebody else's, until a zone has `count` more."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+        csr = csr.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+        body = {"csr": csr, "hostnames": [hostname], "request_type": "origin-ecc",
+                "requested_validity": 90}
+        token = self.token
+        with self._connect(20) as connection:
+            for _ in range(count):
+                assert self._ask(connection, "POST", "/certificates", body, token).status == 200
 
     def _journal(self, name):
         path = f"{self.directory}/{name}.jsonl"

@@ -1,5 +1,7 @@
 """The API is down, slow, wrong or refuses: what is said, when it is tried again, what it costs."""
 
+import json
+
 import pytest
 
 from host import REPOSITORY
@@ -169,6 +171,25 @@ def test_changed_definition_is_tried_at_once(agent, sandbox):
     agent.certificate(NAME, targets=None, hostnames=["www.example.com"])
     agent.scheduled_pass(check=0)
     assert posts(sandbox) == 2 and len(sandbox.issued()) == 1
+
+
+@pytest.mark.parametrize("way", ["forced", "undone"])
+def test_failure_that_nobody_needs_repaired_any_more_is_forgotten(agent, sandbox, way):
+    """Else it would be due for ever: a pass every few seconds, and `status` says stuck."""
+    agent.renew(check=0)
+    sandbox.fault("POST /certificates:1010:always")
+    if way == "forced":
+        agent.renew(NAME, force=True, check=1)
+    else:
+        agent.certificate(NAME, targets=None, hostnames=["www.example.com"])
+        agent.renew(check=1)
+        agent.certificate(NAME, targets=None)
+    done = agent.scheduled_pass(check=0)
+    assert "1010" not in done.stderr
+    assert "last_error" not in agent.status(NAME, check=0).certificate(NAME)
+    schedule = json.loads(agent.host.read(agent.state_path("schedule.json")))
+    assert schedule["next_reason"] == "full check", schedule
+    assert len(sandbox.requests("POST")) == 2
 
 
 # --- the budget

@@ -1,11 +1,6 @@
 """An answer is lost for longer than a pass: no second certificate is asked for one need."""
 
-import datetime
-
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 NAME = "example.com"
 
@@ -37,7 +32,7 @@ def adopted_once(agent, sandbox):
 
 def lose(agent, sandbox):
     """A pass that ends without knowing: the certificate is made, the list cannot be read."""
-    sandbox.fault("POST /certificates:lose-answer", "GET /certificates:503:always")
+    sandbox.fault("POST /certificates:lose-answer", "GET /certificates:429=3600:always")
     done = agent.renew(check=1)
     assert len(sandbox.issued()) == 1 and posts(sandbox) == 1
     return done.certificate(NAME)["error"]
@@ -87,30 +82,20 @@ def test_another_key_type_does_not_take_the_lost_certificate(agent, sandbox):
 
 # --- finding it among many
 
-def crowd(sandbox, count):
-    """Certificates of the zone that belong to others."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(
-        key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
-    body = {"csr": csr, "hostnames": [NAME, f"*.{NAME}"], "request_type": "origin-ecc",
-            "requested_validity": 90}
-    for _ in range(count):
-        assert sandbox.request("POST", "/certificates", body).status == 200
-    sandbox.mark()
-
-
 def test_lost_certificate_is_found_behind_many_others(agent, sandbox):
     lose(agent, sandbox)
     serials = str(sandbox.issued())
-    crowd(sandbox, 110)
     sandbox.clear_faults()
+    sandbox.crowd(NAME, 60)
+    sandbox.mark()
     one = agent.renew(check=0).certificate(NAME)
     assert one["outcome"] == "adopted" and one["serial"] in serials
     assert sandbox.issued() == [] and posts(sandbox) == 0
 
 
 def test_search_ends_though_the_server_ignores_page(agent, sandbox):
-    crowd(sandbox, 60)
+    sandbox.crowd(NAME, 51)
+    sandbox.mark()
     sandbox.fault("GET /certificates:ignore-page:always", "POST /certificates:1100")
     one = agent.renew(check=0).certificate(NAME)
     assert one["outcome"] == "issued" and len(sandbox.issued()) == 1
@@ -120,14 +105,46 @@ def test_search_ends_though_the_server_ignores_page(agent, sandbox):
 # --- a token that cannot look
 
 @pytest.fixture
-def blind(make_sandbox, clean_agent):
-    """A sandbox whose token may edit certificates but not read zones."""
-    token = "edits-certificates-but-reads-no-zone-0123456789"
-    sandbox = make_sandbox(clean_agent.host, "--token", f"{token}:ssl:edit", chaos=False,
-                           directory="/srv/blind", port=8444, unit="blind-sandbox.service")
-    agent = type(clean_agent)(clean_agent.host, sandbox)
-    agent.certificate(NAME, targets=None)
-    yield agent
-    sandbox.stop()
-    clean_agent.host.remove("/srv/blind")
-    clean_agent.host.write("/etc/origin-ca-agent/sandbox-ca.pem", clean_agent.sandbox.root)
+def blind(agent, sandbox):
+    """The agent with a token that may edit certificates but not read zones."""
+    agent.token(sandbox.token_that("blind"))
+    return agent
+
+
+def test_zone_id_replaces_the_permission_to_read_zones(blind, sandbox):
+    blind.certificate(NAME, targets=None, zone_id=sandbox.zone_id(NAME))
+    lose(blind, sandbox)
+    sandbox.clear_faults()
+    adopted_once(blind, sandbox)
+    assert posts(sandbox) == 1
+
+
+def test_valid_certificate_is_not_asked_for_twice_because_the_list_cannot_be_read(blind, sandbox):
+    blind.renew(check=0)
+    sandbox.fault("POST /certificates:lose-answer")
+    error = blind.renew(NAME, force=True, check=1).certificate(NAME)["error"]
+    assert error["class"] == "authorization"
+    assert "cannot look for a certificate whose answer was lost" in error["message"]
+    assert "zone_id" in error["remedy"] and "Zone > Zone > Read" in error["remedy"]
+    blind.renew(NAME, force=True, check=1)
+    assert len(sandbox.issued()) == 2
+
+    blind.certificate(NAME, targets=None, zone_id=sandbox.zone_id(NAME))
+    one = blind.renew(NAME, force=True, check=0).certificate(NAME)
+    assert one["outcome"] == "adopted" and one["generation"] == 2
+    assert len(sandbox.issued()) == 2
+
+
+def test_host_without_any_certificate_asks_anew_and_says_that_it_could_not_look(blind, sandbox):
+    sandbox.fault("POST /certificates:lose-answer")
+    done = blind.renew(check=0)
+    assert "asking anew all the same, because there is no certificate yet" in done.stderr
+    assert len(sandbox.issued()) == 2
+
+
+def test_budget_counts_every_certificate_whose_answer_was_lost_unseen(blind, sandbox):
+    sandbox.fault("POST /certificates:lose-answer:always")
+    for _ in range(4):
+        done = blind.renew(check=1)
+    assert len(sandbox.issued()) == 5
+    assert "5 certificates were issued" in done.certificate(NAME)["error"]["message"]

@@ -2,10 +2,10 @@
 
 import os
 import pathlib
+import re
 import signal
 import ssl
 import subprocess
-import time
 
 import pytest
 
@@ -39,16 +39,17 @@ SystemCallFilter=~@privileged @resources
 """
 
 
-def leftovers():
-    """Directories and cgroups of hosts that this process or its drivers made."""
-    names = {str(path) for path in pathlib.Path("/tmp").glob("sdtest.*")}
-    for mount in pathlib.Path("/proc/mounts").read_text().splitlines():
-        fields = mount.split()
-        if fields[2] == "cgroup2":
-            names |= {str(path) for path in pathlib.Path(fields[1]).glob("sdtest.*")}
-        elif "sdtest." in fields[1]:
-            names.add(fields[1])
-    return names
+def leftovers(driver):
+    """Directories, cgroups and mounts of the host that a driver of this pid made."""
+    pattern = f"sdtest.{driver}.*"
+    found = {str(path) for path in pathlib.Path("/tmp").glob(pattern)}
+    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "cgroup2":
+            found |= {str(path) for path in pathlib.Path(place).glob(pattern)}
+        elif f"sdtest.{driver}." in place:
+            found.add(place)
+    return found
 
 
 def test_pid_1_is_a_running_systemd(module_host):
@@ -171,46 +172,51 @@ def test_two_hosts_at_once_are_apart(make_host):
 
 
 def test_stopped_host_leaves_nothing(installed_root):
-    before = leftovers()
     with Host(add=installed_root) as host:
-        assert leftovers() - before
+        assert leftovers(host.driver_pid)
         host.unit("stay.service", "[Service]\nExecStart=/bin/sleep 4712\n")
         host.run(["systemctl", "start", "stay.service"])
         entered = host.spawn(["sleep", "4713"])
-        daemon = ["sh", "-c", "setsid sleep 4714 > /dev/null 2>&1 & echo $!"]
+        daemon = ["sh", "-c", "setsid sleep 4714 > /dev/null 2>&1 &"]
         host.run(daemon)
         pid = host.pid
+        inside = pathlib.Path(f"/proc/{pid}/ns/pid").readlink()
     assert not os.path.exists(f"/proc/{pid}")
     assert entered.poll() is not None
-    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    for number in ("4712", "4713", "4714"):
-        assert f"sleep {number}" not in running
-    assert leftovers() <= before
+    assert inside not in namespaces()
+    assert not leftovers(host.driver_pid)
     with pytest.raises(RuntimeError, match="stopped"):
         host.run(["true"])
 
 
-def test_host_dies_with_tests_that_are_killed(installed_root):
-    before = leftovers()
+def namespaces():
+    """The pid namespaces that any process of the machine is in."""
+    found = set()
+    for path in pathlib.Path("/proc").glob("[0-9]*/ns/pid"):
+        try:
+            found.add(path.readlink())
+        except OSError:
+            pass
+    return found
+
+
+def test_host_dies_with_tests_that_are_killed():
     here = str(pathlib.Path(__file__).resolve().parent)
     script = ("import sys, time; sys.path.insert(0, sys.argv[1]); from host import Host\n"
-              "host = Host(); print(host.pid, flush=True); time.sleep(600)")
+              "host = Host(); print(host.pid, host.driver_pid, flush=True); time.sleep(600)")
     tests = subprocess.Popen(["/usr/bin/python3", "-c", script, here], stdout=subprocess.PIPE,
                              text=True)
-    pid = int(tests.stdout.readline())
-    assert leftovers() - before
+    pid, driver = map(int, tests.stdout.readline().split())
+    assert leftovers(driver)
     tests.kill()
     tests.wait()
     tests.stdout.close()
-    deadline = time.monotonic() + 30
-    while (os.path.exists(f"/proc/{pid}") or leftovers() - before) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not os.path.exists(f"/proc/{pid}")
-    assert leftovers() <= before
+    Host.wait(lambda: not os.path.exists(f"/proc/{pid}") and not leftovers(driver), 60,
+              lambda: f"nothing is left of pid {pid}: {leftovers(driver)}")
 
 
-def test_host_that_cannot_boot_says_why():
-    before = leftovers()
-    with pytest.raises(RuntimeError, match="did not boot:(.|\n)*mount: "):
+def test_host_that_cannot_boot_says_why_and_leaves_nothing():
+    with pytest.raises(RuntimeError, match="did not boot:(.|\n)*mount: ") as caught:
         Host(lower="/nonexistent", boot_timeout=20)
-    assert leftovers() <= before
+    driver = re.search(r"/tmp/sdtest\.([0-9]+)\.", str(caught.value)).group(1)
+    assert not leftovers(driver)

@@ -53,6 +53,8 @@ static void test_each_code_has_its_class(void **state)
 		bool unknown;
 	} table[] = {
 		{1000, 400, ERROR_TRANSIENT, -EAGAIN, false},
+		/* "Invalid API Token", of /user/tokens/verify. */
+		{1000, 401, ERROR_AUTHORIZATION, -EACCES, false},
 		{1008, 400, ERROR_TRANSIENT, -EAGAIN, false},
 		{1200, 500, ERROR_TRANSIENT, -EAGAIN, false},
 		{1201, 400, ERROR_TRANSIENT, -EAGAIN, false},
