@@ -240,7 +240,9 @@ static void refused_anyway(struct group *group, const struct error *refusal,
 static void refused_reload(struct group *group, const struct error *refusal)
 {
 	struct error again = {0};
-	bool revive = refusal->code == -ESHUTDOWN;
+	/* It was up before: what our own job has ended is ours to start again. */
+	bool revive = refusal->code == -ESHUTDOWN ||
+		      (target_of(group)->reload == RELOAD_RESTART && refusal->code != -ECANCELED);
 	bool was_read = refusal->class == ERROR_DEPLOY;
 	all_fail(group, refusal, true);
 	for (size_t i = 0; i < group->count; i++) {
