@@ -245,6 +245,9 @@ int pass_look(const struct config *config, const struct pass_options *options, s
 	result = choose_jobs(pass, error);
 	if (result < 0)
 		return result;
+	/* A dry run looks where the pass would, `status` at the files that changed. */
+	if (options->dry_run)
+		decide_full(pass);
 	plan_all(pass);
 	return 0;
 }
