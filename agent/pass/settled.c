@@ -133,8 +133,9 @@ static int mix(int directory, const char *path, uint64_t *hash)
 
 /*
  * One number for the files that servers read: key and leaf, which tell a file that was replaced,
- * written into or whose owner or mode was changed, and every snippet. What nobody reads (meta.json,
- * an additional file) is looked at in a full check.
+ * written into or whose owner or mode was changed, and every snippet; and for the state, which is
+ * rebuilt when it is lost. What nobody reads (meta.json, an additional file) is looked at in a full
+ * check.
  */
 static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigned generation,
 		    char text[static STAMP_SIZE])
@@ -150,6 +151,9 @@ static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigne
 		snprintf(path, sizeof(path), "%s/%s/%s", job->certificate->name, number, files[i]);
 		result = mix(pass->store.certificates, path, &hash);
 	}
+	snprintf(path, sizeof(path), "%s/state.json", job->certificate->name);
+	if (result == 0)
+		result = mix(pass->store.certificates, path, &hash);
 	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		const struct pass_target *target = &pass->targets[job->targets[i].index];
 		CLEANUP(freep)
