@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -210,4 +211,35 @@ void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_j
 				   &error) < 0 ||
 	    file_remove_at(directory, job->where, name, &error) < 0)
 		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
+/* The highest number behind any "PREFIX" in a text. */
+static unsigned number_behind(const char *text, const char *prefix)
+{
+	unsigned highest = 0;
+	while ((text = strstr(text, prefix))) {
+		text += strlen(prefix);
+		unsigned long number = strtoul(text, NULL, 10);
+		if (number <= GENERATION_MOST / 2 && number > highest)
+			highest = (unsigned)number;
+	}
+	return highest;
+}
+
+unsigned commit_number_named(const struct pass *pass, const struct pass_job *job)
+{
+	CLEANUP(freep) char *prefix = string_format("%s/", job->where);
+	unsigned highest = 0;
+	for (size_t i = 0; i < job->target_count; i++) {
+		const struct config_target *target = job->targets[i].target;
+		int directory = pass->targets[job->targets[i].index].directory;
+		CLEANUP(freep) char *file = snippet_file_name(target, job->certificate);
+		struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+		if (directory >= 0 && snippet_read(directory, target, file, &text, NULL) == 0) {
+			unsigned number = number_behind(buffer_text(&text), prefix);
+			highest = number > highest ? number : highest;
+		}
+		buffer_free(&text);
+	}
+	return highest;
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cloudflare/origin_ca.h"
+#include "pass/commit.h"
 #include "pass/deploy.h"
 #include "pass/job.h"
 #include "pass/plan.h"
@@ -211,6 +212,7 @@ static int keep(struct attempt *attempt, struct error *error)
 		.created = request.now,
 		.validity_days = certificate->validity_days,
 		.adopted = attempt->adopted,
+		.number = commit_number_named(pass, job) + 1,
 	};
 	/* Not in the initializer: cppcheck cannot read a statement expression there. */
 	meta.id = TAKE_PTR(attempt->id);
