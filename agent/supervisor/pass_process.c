@@ -191,6 +191,8 @@ int supervisor_pass_start(struct supervisor *supervisor)
 		supervisor->again = true;
 		return 0;
 	}
+	supervisor->due = sd_event_source_disable_unref(supervisor->due);
+	supervisor->elapsed = sd_event_source_disable_unref(supervisor->elapsed);
 	supervisor->pass_started = clock_now();
 	int result = spawn(supervisor, &supervisor->pass);
 	if (result < 0) {
