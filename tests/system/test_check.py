@@ -11,12 +11,11 @@ TEMPLATE = f"{CONFIG_DIRECTORY}/templates/nginx.mustache"
 @pytest.fixture
 def agent(clean_agent, clean_nginx):
     """A host that is in order: nginx runs, and one certificate is configured for it."""
-    clean_nginx.start()
+    clean_agent.host.run(["systemctl", "start", clean_nginx.unit])
     clean_agent.certificate(NAME)
-    yield clean_agent
     clean_agent.sandbox.clock(0)
-    clean_agent.host.remove(f"{CONFIG_DIRECTORY}/templates")
     zone(clean_agent, status="active", paused=False)
+    return clean_agent
 
 
 def zone(agent, **settings):
@@ -94,7 +93,7 @@ def test_zone_that_is_not_in_use(agent, settings, words):
 
 def test_unit_that_does_not_exist(agent):
     agent.target("nginx", unit="ngnix.service")
-    only(agent, "error", "[target nginx]", "ngnix.service", "unit =")
+    only(agent, "error", "[target nginx]", "ngnix.service is not-found", "`unit =`")
 
 
 def test_unit_that_is_stopped_is_a_warning(agent):
