@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/generation.h"
 #include "target/template.h"
 
 char *commit_path(const struct pass_job *job, const struct pass_target_job *target_job)
@@ -52,13 +54,13 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 	 * again at any time. */
 	if (!state || !state->verified_generation)
 		return 0;
-	bool verified = !state->reload_pending && state->verified_generation == state->generation;
 	CLEANUP(freep) char *name = rollback_name(target_job);
 	CLEANUP(closep) int directory = -1;
 	struct file_stamp stamp;
 	int result = store_certificate_open(&pass->store, job->certificate->name, true, &directory,
 					    error);
-	if (result < 0 || (!verified && file_stamp_at(directory, name, &stamp) == 0))
+	/* One that is there leads to what was verified last; commit_settle() removes it. */
+	if (result < 0 || file_stamp_at(directory, name, &stamp) == 0)
 		return result;
 	return file_write_at(directory, job->where, name, target_job->before.data,
 			     target_job->before.length, &FILE_ACCESS(0600), FILE_SYNC, error);
@@ -104,9 +106,12 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 	snippet_rendered_from(&target->template, job->certificate, generation, pass->store.path,
 			      digest);
 	record(pass, job, target_job, file, generation, digest);
-	if (!same && generation)
+	/* Bytes that are right but were not seen in place before: whoever wrote them may have died
+	 * before the reload. */
+	if (generation && (!same || target_job->reasons & REDEPLOY_DIFFERS))
 		state_target_get(&job->state, target_job->target->name)->reload_pending = true;
 	target_job->deployed = !same;
+	job->repaired |= same && target_job->reasons & REDEPLOY_PERMISSIONS;
 	return 0;
 }
 
@@ -124,12 +129,21 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 		    0 &&
 	    file_read_at(directory, job->where, name, text, NULL) == 0)
 		return 0;
-	if (target_job->had_before) {
+	if (target_job->deployed && target_job->had_before) {
 		*ret_generation = target_job->previous;
 		return buffer_add(text, target_job->before.data, target_job->before.length);
 	}
-	return snippet_render(&target->template, job->certificate, state->verified_generation,
-			      pass->store.path, text, error);
+	int result = 0;
+	if (state->verified_generation == 0)
+		result = store_certificate_open(&pass->store, job->certificate->name, true,
+						&directory, error);
+	if (state->verified_generation == 0 && result == 0)
+		result = generation_placeholder(directory, job->where, &job->certificate->hostnames,
+						&job->certificate->access, pass->now, error);
+	return result < 0
+		       ? result
+		       : snippet_render(&target->template, job->certificate,
+					state->verified_generation, pass->store.path, text, error);
 }
 
 int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
@@ -159,6 +173,25 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 	return 0;
 }
 
+bool commit_is_first(const struct pass_job *job, const struct pass_target_job *target_job)
+{
+	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
+	return !target_job->had_before && (!state || !state->verified_generation);
+}
+
+int commit_withdraw(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
+		    struct error *error)
+{
+	const struct pass_target *target = &pass->targets[target_job->index];
+	CLEANUP(freep)
+	char *file = snippet_file_name(target_job->target, job->certificate);
+	int result =
+		file_remove_at(target->directory, target_job->target->snippet_dir, file, error);
+	if (result == 0)
+		record(pass, job, target_job, file, 0, "");
+	return result;
+}
+
 void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job)
 {
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
@@ -180,4 +213,35 @@ void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_j
 				   &error) < 0 ||
 	    file_remove_at(directory, job->where, name, &error) < 0)
 		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
+/* The highest number behind any "PREFIX" in a text. */
+static unsigned number_behind(const char *text, const char *prefix)
+{
+	unsigned highest = 0;
+	while ((text = strstr(text, prefix))) {
+		text += strlen(prefix);
+		unsigned long number = strtoul(text, NULL, 10);
+		if (number <= GENERATION_MOST / 2 && number > highest)
+			highest = (unsigned)number;
+	}
+	return highest;
+}
+
+unsigned commit_number_named(const struct pass *pass, const struct pass_job *job)
+{
+	CLEANUP(freep) char *prefix = string_format("%s/", job->where);
+	unsigned highest = 0;
+	for (size_t i = 0; i < job->target_count; i++) {
+		const struct config_target *target = job->targets[i].target;
+		int directory = pass->targets[job->targets[i].index].directory;
+		CLEANUP(freep) char *file = snippet_file_name(target, job->certificate);
+		struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+		if (directory >= 0 && snippet_read(directory, target, file, &text, NULL) == 0) {
+			unsigned number = number_behind(buffer_text(&text), prefix);
+			highest = number > highest ? number : highest;
+		}
+		buffer_free(&text);
+	}
+	return highest;
 }

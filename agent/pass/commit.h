@@ -17,12 +17,24 @@
 int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
 		   enum file_sync sync, struct error *error);
 
-/* Puts the former snippet back and remembers that this target refused the newest generation. */
+/* Puts the former snippet back (before the first certificate: the placeholder's, so that what
+ * includes it still finds it) and remembers that this target refused the newest generation. */
 int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
 		     struct error *error);
 
+/* True when there was no snippet at all before this pass, nor a generation to render one for. */
+bool commit_is_first(const struct pass_job *job, const struct pass_target_job *target_job);
+
+/* Removes the snippet of a first certificate. To be called after commit_take_back(). */
+int commit_withdraw(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
+		    struct error *error);
+
 /* The newest generation is verified here: records it, and the way back is no longer needed. */
 void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job);
+
+/* The highest generation of the certificate that a snippet of its targets names, whether it is
+ * there or not: a state directory that was restored from a backup does not know of it. */
+unsigned commit_number_named(const struct pass *pass, const struct pass_job *job);
 
 /* Path of the snippet, for messages; free() it. */
 char *commit_path(const struct pass_job *job, const struct pass_target_job *target_job);

@@ -8,6 +8,7 @@
 #include "pass/commit.h"
 #include "pass/group.h"
 #include "pass/job.h"
+#include "pass/plan.h"
 #include "pass/schedule.h"
 
 void deploy_placeholder(struct pass *pass, struct pass_job *job)
@@ -94,7 +95,8 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
 	int64_t next = schedule_retry(&target_job->error, state->attempt.count + 1,
 				      job_emergency(pass, job), pass->now);
-	state_attempt_fail(&state->attempt, &target_job->error, pass->now, next, NULL);
+	CLEANUP(freep) char *fingerprint = plan_target_fingerprint(pass, job);
+	state_attempt_fail(&state->attempt, &target_job->error, pass->now, next, fingerprint);
 	state_event_add(&job->state, pass->now, target_job->refused ? "rolled-back" : "failed",
 			"%s: %s", target_job->target->name, target_job->error.message);
 	job->dirty = true;
@@ -127,7 +129,7 @@ static void activate(struct pass *pass, struct pass_job *job)
 	}
 	unsigned live = state->active ? state->active : state->newest;
 	struct error error = {0};
-	if (live && (job->dirty || pass->options.full) &&
+	if (live && !job->settled &&
 	    store_live_set(&pass->store, job->certificate->name, live, &error) < 0 &&
 	    !job->error.code)
 		job->error = error;

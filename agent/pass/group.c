@@ -91,18 +91,26 @@ static void look(struct group *group, int64_t timeout_ms)
 			     group->items[i].target_job);
 
 	int64_t deadline = clock_monotonic_ms() + timeout_ms;
-	size_t missing = group->count;
+	size_t missing = 0;
+	if (deadline > group->pass->deadline_ms)
+		deadline = group->pass->deadline_ms;
 	for (int64_t pause = POLL_FIRST_MS;;
 	     pause = pause * 2 < POLL_MOST_MS ? pause * 2 : POLL_MOST_MS) {
 		missing = 0;
+		bool mute = false; /* who hangs for one name hangs for all */
 		for (size_t i = 0; i < group->count; i++) {
 			if (verify_holds(&verifies[i]))
 				continue;
+			if (mute) {
+				missing++;
+				continue;
+			}
 			/* However many there are, each is asked at least once. */
 			int64_t now = clock_monotonic_ms();
 			verify_look(&verifies[i], probe,
 				    deadline > now + 1000 ? deadline : now + 1000);
 			missing += !verify_holds(&verifies[i]);
+			mute = verifies[i].error.code == -ETIMEDOUT;
 		}
 		if (missing == 0 || clock_monotonic_ms() + pause >= deadline)
 			break;
@@ -184,26 +192,84 @@ static void blame(struct group *group, const struct error *refusal)
 	}
 }
 
-static void refused_reload(struct group *group, const struct error *refusal)
+/* Removes what had no snippet before this pass. True when there was something. */
+static bool withdraw_first(struct group *group)
 {
-	struct error again = {0};
-	all_fail(group, refusal, true);
+	bool some = false;
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		struct error error = {0};
-		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
+		if (!commit_is_first(item->job, item->target_job))
+			continue;
+		some = true;
+		if (commit_withdraw(group->pass, item->job, item->target_job, &error) < 0)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
-	if (refusal->class != ERROR_DEPLOY)
-		return; /* nobody read the snippets: there is nothing to reload back */
-	if (reload_target(group->pass, target_of(group), refusal->code == -ESHUTDOWN, &again) < 0) {
-		struct error both = *refusal;
+	return some;
+}
+
+/* nginx's own words without time and process number: "[emerg] 12#12: unknown directive ...". */
+static const char *words_of(const struct error *error)
+{
+	const char *words = strstr(error->message, "[emerg]");
+	if (!words)
+		return error->message;
+	words += strlen("[emerg]");
+	return words + strspn(words, " 0123456789#:");
+}
+
+/* With and without them the server refuses its configuration: it is not about them. The snippet of
+ * a first certificate is put in place all the same: once the cause is gone, the server finds what
+ * its configuration includes. */
+static void refused_anyway(struct group *group, const struct error *refusal,
+			   const struct error *again)
+{
+	struct error both = *refusal;
+	if (strcmp(words_of(refusal), words_of(again)) == 0)
 		error_set(&both, ERROR_DEPLOY, refusal->code,
 			  "%s; it fails in the same way with the former snippets, so the cause is "
 			  "elsewhere in its configuration",
 			  refusal->message);
-		error_remedy(&both, "%s", again.remedy[0] ? again.remedy : refusal->remedy);
-		all_fail(group, &both, false);
+	else
+		error_set(&both, ERROR_DEPLOY, refusal->code,
+			  "%s; with the former snippets it fails as well: %s", refusal->message,
+			  again->message);
+	error_remedy(&both, "%s", again->remedy[0] ? again->remedy : refusal->remedy);
+	for (size_t i = 0; i < group->count; i++) {
+		struct group_item *item = &group->items[i];
+		struct error error = {0};
+		if (commit_is_first(item->job, item->target_job) &&
+		    commit_snippet(group->pass, item->job, item->target_job, FILE_SYNC, &error) < 0)
+			log_failure(LOG_LEVEL_ERROR, &error);
+	}
+	all_fail(group, &both, false);
+}
+
+static void refused_reload(struct group *group, const struct error *refusal)
+{
+	struct error again = {0};
+	/* It was up before: what our own job has ended is ours to start again. */
+	bool revive = refusal->code == -ESHUTDOWN ||
+		      (target_of(group)->reload == RELOAD_RESTART && refusal->code != -ECANCELED);
+	bool was_read = refusal->class == ERROR_DEPLOY;
+	all_fail(group, refusal, true);
+	for (size_t i = 0; i < group->count; i++) {
+		struct group_item *item = &group->items[i];
+		struct error error = {0};
+		/* A first certificate may wait in its place for whoever reloads the server. */
+		if (!was_read && commit_is_first(item->job, item->target_job))
+			item->target_job->refused = false;
+		else if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
+			log_failure(LOG_LEVEL_ERROR, &error);
+	}
+	if (!was_read)
+		return; /* there is nothing to reload back */
+	int result = reload_target(group->pass, target_of(group), revive, &again);
+	/* Perhaps no snippet of theirs is right, not even a placeholder's. */
+	if (result < 0 && withdraw_first(group))
+		result = reload_target(group->pass, target_of(group), revive, &again);
+	if (result < 0) {
+		refused_anyway(group, refusal, &again);
 		return;
 	}
 	for (size_t i = 0; i < group->count; i++)
@@ -220,7 +286,9 @@ static void take_back_unverified(struct group *group)
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		if (item->target_job->verified || target_of(group)->reload == RELOAD_NONE ||
-		    !item->target_job->deployed || !state_of(item)->verified_generation)
+		    !state_of(item)->verified_generation ||
+		    (!item->target_job->deployed &&
+		     state_of(item)->verified_generation == state_of(item)->generation))
 			continue;
 		item->target_job->refused = true;
 		back.items[back.count++] = *item;
@@ -237,7 +305,7 @@ static void deploy_committed(struct group *group)
 		return;
 
 	int result = reload_target(group->pass, target_of(group), false, &error);
-	if (result == -ESHUTDOWN || result == -ENOENT) {
+	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME) {
 		all_fail(group, &error, false);
 		return;
 	}

@@ -20,22 +20,21 @@ enum {
 
 static const char SETTLED_FILE[] = "settled.json";
 
+/* One certificate's; both are json's. */
+struct entry {
+	const char *name;
+	const cJSON *json;
+};
+
 struct settled {
 	cJSON *json;
-	const cJSON **entries; /* sorted by name, of json */
+	struct entry *entries; /* sorted by name */
 	size_t count;
 };
 
-static const char *entry_name(const cJSON *entry)
-{
-	const char *name = json_string(entry, "name");
-	return name ? name : "";
-}
-
 static int compare_entries(const void *one, const void *other)
 {
-	return strcmp(entry_name(*(const cJSON *const *)one),
-		      entry_name(*(const cJSON *const *)other));
+	return strcmp(((const struct entry *)one)->name, ((const struct entry *)other)->name);
 }
 
 struct settled *settled_load(const struct pass *pass)
@@ -52,8 +51,11 @@ struct settled *settled_load(const struct pass *pass)
 	const cJSON *entry;
 	settled->entries =
 		memory_alloc((size_t)cJSON_GetArraySize(array), sizeof(*settled->entries));
-	cJSON_ArrayForEach (entry, array)
-		settled->entries[settled->count++] = entry;
+	cJSON_ArrayForEach (entry, array) {
+		const char *name = json_string(entry, "name");
+		if (name)
+			settled->entries[settled->count++] = (struct entry){name, entry};
+	}
 	qsort(settled->entries, settled->count, sizeof(*settled->entries), compare_entries);
 	return settled;
 }
@@ -73,9 +75,9 @@ static const cJSON *find(const struct settled *settled, const char *name)
 	size_t high = settled->count;
 	while (low < high) {
 		size_t middle = (low + high) / 2;
-		int order = strcmp(name, entry_name(settled->entries[middle]));
+		int order = strcmp(name, settled->entries[middle].name);
 		if (order == 0)
-			return settled->entries[middle];
+			return settled->entries[middle].json;
 		if (order < 0)
 			high = middle;
 		else
@@ -130,14 +132,15 @@ static int mix(int directory, const char *path, uint64_t *hash)
 }
 
 /*
- * One number for the files that matter: the generation's directory (tells a file that was replaced,
- * added or removed), the key and the leaf that servers read (tell what was written into or whose
- * mode was changed in place), and every snippet.
+ * One number for the files that servers read: key and leaf, which tell a file that was replaced,
+ * written into or whose owner or mode was changed, and every snippet; and for the state, which is
+ * rebuilt when it is lost. What nobody reads (meta.json, an additional file) is looked at in a full
+ * check.
  */
 static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigned generation,
 		    char text[static STAMP_SIZE])
 {
-	static const char *const files[] = {"", "/" GENERATION_KEY, "/" GENERATION_FULLCHAIN};
+	static const char *const files[] = {GENERATION_KEY, GENERATION_FULLCHAIN};
 	char number[GENERATION_NAME_SIZE];
 	char path[512];
 	uint64_t hash = UINT64_C(0x243f6a8885a308d3);
@@ -145,9 +148,12 @@ static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigne
 
 	generation_name(generation, number);
 	for (size_t i = 0; result == 0 && i < ARRAY_SIZE(files); i++) {
-		snprintf(path, sizeof(path), "%s/%s%s", job->certificate->name, number, files[i]);
+		snprintf(path, sizeof(path), "%s/%s/%s", job->certificate->name, number, files[i]);
 		result = mix(pass->store.certificates, path, &hash);
 	}
+	snprintf(path, sizeof(path), "%s/state.json", job->certificate->name);
+	if (result == 0)
+		result = mix(pass->store.certificates, path, &hash);
 	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		const struct pass_target *target = &pass->targets[job->targets[i].index];
 		CLEANUP(freep)
@@ -258,9 +264,9 @@ void settled_save(const struct settled *settled, struct pass *pass)
 	for (size_t i = 0; i < pass->job_count; i++)
 		add_entry(pass, &pass->jobs[i], array);
 	for (size_t i = 0; i < settled->count; i++)
-		if (!bsearch(entry_name(settled->entries[i]), pass->jobs, pass->job_count,
+		if (!bsearch(settled->entries[i].name, pass->jobs, pass->job_count,
 			     sizeof(*pass->jobs), compare_jobs))
-			json_append(array, cJSON_Duplicate(settled->entries[i], true));
+			json_append(array, cJSON_Duplicate(settled->entries[i].json, true));
 
 	CLEANUP(freep) char *text = json_print(json, false);
 	struct error error = {0};

@@ -11,8 +11,9 @@
 
 #include "store/parts.h"
 
-#define STORE_LOCK "lock"
-#define STORE_LIVE "live"
+#define STORE_LOCK     "lock"
+#define STORE_LIVE     "live"
+#define STORE_SNIPPETS "snippets"
 
 /* Below the state directory. Only what is in `keep` stays open. */
 static int subdirectory_make(const struct store *store, const char *name, mode_t mode, bool create,
@@ -73,7 +74,7 @@ int store_open(const char *path, bool create, struct store *ret_store, struct er
 		result = subdirectory_make(&store, "certificates", 0711, create,
 					   &store.certificates, &made, error);
 	if (result == 0 && create)
-		result = subdirectory_make(&store, "snippets", 0755, true, NULL, &made, error);
+		result = subdirectory_make(&store, STORE_SNIPPETS, 0755, true, NULL, &made, error);
 	if (result == 0 && create)
 		result = subdirectory_make(&store, STORE_LIVE, 0755, true, NULL, &made, error);
 	if (result == 0 && made)
@@ -145,6 +146,38 @@ static int lock_open(const struct store *store, int *ret_fd, struct error *error
 	return 0;
 }
 
+/* Any age: nobody but the holder of the lock writes here. What cannot be removed does no harm. */
+static int leftover_visit(int directory, const char *name, void *context, struct error *error)
+{
+	(void)context;
+	(void)error;
+	if (name[0] == '.' && string_ends(name, ".tmp"))
+		unlinkat(directory, name, 0);
+	return 0;
+}
+
+static int subdirectory_visit(int directory, const char *name, void *context, struct error *error)
+{
+	(void)context;
+	(void)error;
+	CLEANUP(closep)
+	int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		directory_walk(fd, "", leftover_visit, NULL, NULL);
+	return 0;
+}
+
+/* Removes what earlier passes were killed before they could rename. What they left below
+ * certificates/ is for generation_recover(), which reads those directories anyway. */
+static void leftovers_remove(const struct store *store)
+{
+	directory_walk(store->fd, "", leftover_visit, NULL, NULL);
+	subdirectory_visit(store->fd, STORE_LIVE, NULL, NULL);
+	CLEANUP(closep) int snippets = -1;
+	if (directory_open_at(store->fd, "", STORE_SNIPPETS, &snippets, NULL) == 0)
+		directory_walk(snippets, "", subdirectory_visit, NULL, NULL);
+}
+
 int store_lock(struct store *store, struct error *error)
 {
 	if (store->lock >= 0)
@@ -166,6 +199,7 @@ int store_lock(struct store *store, struct error *error)
 			(void)ignored;
 		}
 		store->lock = TAKE_FD(fd);
+		leftovers_remove(store);
 		return 0;
 	}
 	return error_set(error, ERROR_LOCAL, -EAGAIN,
@@ -190,6 +224,8 @@ int store_certificate_open(const struct store *store, const char *name, bool cre
 
 	char where[PATH_MAX];
 	snprintf(where, sizeof(where), "%s/certificates", store->path);
+	if (store->certificates < 0) /* only looked for, and not there: the first day */
+		return error_set(error, ERROR_LOCAL, -ENOENT, "there is no %s yet", where);
 	if (create)
 		return directory_make_at(store->certificates, where, name, &FILE_ACCESS(0711),
 					 ret_fd, error);

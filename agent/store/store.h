@@ -32,7 +32,8 @@ void store_close(struct store *store);
 
 /* Takes the flock on STATE/lock without waiting. -EWOULDBLOCK when another pass has it (its
  * process id, which the file holds as a courtesy, is in the message). The kernel drops the lock
- * with the process: a stale one cannot exist. */
+ * with the process: a stale one cannot exist. Removes the temporary files that killed passes left
+ * in the state directory, live/ and snippets/TARGET/. */
 int store_lock(struct store *store, struct error *error);
 
 /*

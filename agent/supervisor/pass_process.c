@@ -12,8 +12,6 @@
 #include "pass/note.h"
 #include "supervisor/supervisor.h"
 
-extern char **environ;
-
 enum {
 	SECOND_US = 1000000,
 	GRACE_SHARE = 10, /* of pass_timeout: over its own deadline before a pass is told to end */
@@ -107,7 +105,7 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *context)
 	if (info->si_code == CLD_EXITED && info->si_status == EXIT_LOCKED)
 		return supervisor_schedule(supervisor, clock_now() + PAUSE_LOCKED,
 					   "Another pass holds the lock; trying again soon");
-	struct note note;
+	struct note note = {0};
 	if (info->si_code == CLD_EXITED && read_note(supervisor, &note) == 0)
 		return schedule_after_note(supervisor, &note);
 	return schedule_after_failure(supervisor);
@@ -193,6 +191,8 @@ int supervisor_pass_start(struct supervisor *supervisor)
 		supervisor->again = true;
 		return 0;
 	}
+	supervisor->due = sd_event_source_disable_unref(supervisor->due);
+	supervisor->elapsed = sd_event_source_disable_unref(supervisor->elapsed);
 	supervisor->pass_started = clock_now();
 	int result = spawn(supervisor, &supervisor->pass);
 	if (result < 0) {

@@ -306,7 +306,8 @@ def test_short_lives_and_short_roots(start):
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["--state"], ["--nonsense"], ["--state", "D", "x"], ["--state", "D", "--listen", "0.0.0.0:0"],
+    [], ["--state"], ["--nonsense"], ["--state", "D", "x"],
+    ["--state", "D", "--listen", "0.0.0.0:0"],
     ["--state", "D", "--listen", "192.0.2.1:1"], ["--state", "D", "--listen", "[::]:0"],
     ["--state", "D", "--listen", "127.0.0.1"], ["--state", "D", "--listen", "127.0.0.1:70000"],
     ["--state", "D", "--chaos", "x"], ["--state", "D", "--chaos-rate", "101"],

@@ -64,7 +64,8 @@ def test_account_tokens_are_verified_at_their_account_only(shared):
     assert shared.issue(token=ACCOUNT).status == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/certificate", "/zones/example.com", "/zones/x/settings/ssl",
+@pytest.mark.parametrize("path", [
+    "/", "/certificate", "/zones/example.com", "/zones/x/settings/ssl",
                                   "/zones/" + "0" * 33, "/accounts/x/tokens/verify",
                                   "/zones//settings/ssl", "/%ff%fe"])
 def test_path_that_does_not_exist_is_7003(shared, path):

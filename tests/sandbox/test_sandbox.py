@@ -204,7 +204,8 @@ def test_p384_is_signed_by_the_ecc_root(shared):
 
 @pytest.mark.parametrize("body", [
     b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"a":' * 5000, b'"x"', b"{}garbage",
-    b'{"csr":"\0"}', b'{"csr":"\xff"}', b'{"csr":"\xc3', b'{"hostnames":["example.com\\u0000.evil.invalid"]}'])
+    b'{"csr":"\0"}', b'{"csr":"\xff"}', b'{"csr":"\xc3',
+    b'{"hostnames":["example.com\\u0000.evil.invalid"]}'])
 def test_body_that_is_no_json_object_is_1003(shared, body):
     answer = shared.post("/certificates", body)
     assert (answer.status, answer.code) == (400, 1003)

@@ -135,9 +135,9 @@ def clean_nginx(clean_agent):
 
 
 @pytest.fixture
-def origin(clean_agent, clean_nginx, module_sandbox):
+def origin(clean_agent, module_sandbox):
     """A host where all is well: nginx runs and serves a certificate for example.com."""
-    origin = Origin(clean_agent, clean_nginx, module_sandbox)
+    origin = Origin(clean_agent, Nginx(clean_agent.host), module_sandbox)
     origin.settle()
     return origin
 

@@ -44,9 +44,14 @@ class Nginx:
 
     def reset(self):
         """Stopped, without server blocks, and with no failure on record."""
-        self.host.run(["sh", "-c", 'systemctl stop "$1"; systemctl reset-failed "$1"; '
-                       'find "$2/conf.d" "$2/by-hand" -mindepth 1 -delete 2>/dev/null; true',
-                       "reset", self.unit, self.directory])
+        self.host.run(["systemctl", "stop", self.unit])
+        self.host.run(["systemctl", "reset-failed", self.unit], check=False)
+        self.remove_all()
+
+    def remove_all(self):
+        """No server blocks, and nothing made by hand; not reloaded."""
+        self.host.run(["find", f"{self.directory}/conf.d", f"{self.directory}/by-hand",
+                       "-mindepth", "1", "-delete"], check=False)
 
     def snippet(self, name):
         return f"{SNIPPETS}/{self.target}/{name}.conf"
@@ -76,12 +81,11 @@ class Nginx:
                                      snippet=self.snippet(name)) for name in names)
         self.host.write(f"{self.directory}/conf.d/many.conf", text)
 
-    def self_signed(self, name, days=30):
+    def self_signed(self, name, days=30, key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
         """What a server has before the agent: a certificate made by hand. Returns the snippet."""
         base = f"{self.directory}/by-hand/{name}"
         self.host.run(["mkdir", "-p", base])
-        self.host.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                       "ec_paramgen_curve:P-256", "-nodes", "-days", str(days), "-keyout",
+        self.host.run(["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-days", str(days), "-keyout",
                        f"{base}/key.pem", "-out", f"{base}/cert.pem", "-subj", f"/CN={name}",
                        "-addext", f"subjectAltName=DNS:{name}"])
         self.host.write(f"{base}/snippet.conf", f"ssl_certificate {base}/cert.pem;\n"

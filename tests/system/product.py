@@ -41,6 +41,20 @@ def build_directory():
     return build
 
 
+def plain_build_directory():
+    """A build without sanitizers, for what they would only slow down: the one under test if it has
+    none, else build/release, of which only what is installed and tests/system is built."""
+    build = pathlib.Path(os.environ.get("ORIGIN_CA_BUILD", "build/sanitizers"))
+    build = build if build.is_absolute() else REPOSITORY / build
+    if not (build / "CMakeCache.txt").exists() or cache_entry(build, "ORIGIN_CA_SANITIZE"):
+        build = REPOSITORY / "build/release"
+        if not (build / "CMakeCache.txt").exists():
+            command(["cmake", "-S", REPOSITORY, "--preset", "release"])
+    command(["cmake", "--build", build, "--target", "origin-ca-agent", "origin-ca-supervisor",
+             "origin-ca-sandbox", "crash-driver"])
+    return build
+
+
 def cache_entry(build, name):
     match = re.search(rf"^{name}(?::\w+)?=(.*)$", (build / "CMakeCache.txt").read_text(), re.M)
     return match.group(1) if match else ""

@@ -156,3 +156,49 @@ def test_forced_renewal_with_a_bad_template_serves_on_and_issues_once(origin):
     origin.host.remove(TEMPLATE)
     origin.agent.renew(check=0)
     assert origin.served() == origin.serials()[1] and len(origin.serials()) == 2
+
+
+def test_first_snippet_that_nginx_refuses_goes_away_again(clean_agent, clean_nginx, module_sandbox):
+    """A glob includes whatever is there: before, nginx could be reloaded, and so it must after."""
+    host, nginx = clean_agent.host, clean_nginx
+    snippet = nginx.self_signed(NAME)
+    nginx.add(NAME, snippet=snippet)
+    nginx.start()
+    by_hand = nginx.served(NAME)
+    nginx.add(NAME, snippet=f"{snippet.removesuffix('.conf')}*.conf;\n"
+              "\tinclude /var/lib/origin-ca-agent/snippets/nginx/*.conf")
+    assert nginx.test().returncode == 0
+    host.write(TEMPLATE, "ssl_no_such_thing on;\n")
+    clean_agent.certificate(NAME)
+    done = clean_agent.renew(check=1)
+    assert "ssl_no_such_thing" in done.target(NAME)["error"]["message"]
+    assert "elsewhere" not in done.target(NAME)["error"]["message"]
+    assert done.target(NAME)["rolled_back"]
+    assert nginx.test().returncode == 0
+    assert nginx.served(NAME) == by_hand
+    host.remove(TEMPLATE)
+    host.write(snippet, "")
+    clean_agent.renew(check=0)
+    assert len(module_sandbox.issued()) == 1
+    assert nginx.served(NAME, ca=module_sandbox.roots())
+
+
+def test_first_snippet_stays_for_a_server_that_others_reload(clean_agent, clean_nginx,
+                                                            module_sandbox):
+    host = clean_agent.host
+    host.unit("nginx-fixed.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+    host.run(["systemctl", "start", "nginx-fixed.service"])
+    clean_agent.target("nginx", unit="nginx-fixed.service")
+    clean_agent.certificate(NAME)
+    done = clean_agent.renew(check=1)
+    assert "reload = restart" in done.target(NAME)["error"]["remedy"]
+    assert not done.target(NAME)["rolled_back"]
+    assert "/0001/" in host.read(clean_nginx.snippet(NAME))
+    host.run(["systemctl", "stop", "nginx-fixed.service"])
+    clean_nginx.add(NAME)
+    clean_nginx.start()
+    assert clean_nginx.served(NAME, ca=module_sandbox.roots())
+    # what is mended in the configuration is tried at once
+    clean_agent.target("nginx", unit="nginx.service")
+    clean_agent.scheduled_pass(check=0)
+    assert len(module_sandbox.issued()) == 1

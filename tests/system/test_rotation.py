@@ -87,7 +87,7 @@ def test_changed_definition_is_issued_exactly_once(origin, key, value, reason):
     if key == "hostnames":
         assert set(leaf.sans) == set(value)
     if key == "validity":
-        assert origin.sandbox.issued()[-1]["validity"] == 365
+        assert origin.sandbox.issued()[-1]["requested_validity"] == 365
 
 
 def test_dry_run_tells_and_writes_nothing(origin):

@@ -182,6 +182,48 @@ static void live_is(const struct fixture *fixture, const char *expected)
 	assert_string_equal(target, expected);
 }
 
+static bool store_has(const struct fixture *fixture, const char *path)
+{
+	return faccessat(fixture->store.fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void test_whoever_gets_the_lock_removes_what_killed_passes_left(void **state)
+{
+	static const char *const left[] = {
+		".settled.json.0123abcd.tmp",
+		"live/." FIXTURE_NAME ".tmp",
+		"snippets/nginx/." FIXTURE_NAME ".conf.0123abcd.tmp",
+	};
+	static const char *const kept[] = {
+		"settled.json",
+		"notes.tmp",
+		"snippets/nginx/" FIXTURE_NAME ".conf",
+		"certificates/.0123.tmp",
+	};
+	struct fixture *fixture = *state;
+	int directory = fixture->store.fd;
+	assert_int_equal(mkdirat(directory, "snippets/nginx", 0755), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++)
+		assert_int_equal(symlinkat("nowhere", directory, left[i]), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		assert_int_equal(symlinkat("nowhere", directory, kept[i]), 0);
+
+	struct store other = {0};
+	assert_int_equal(store_open(fixture->store.path, true, &other, NULL), 0);
+	assert_int_equal(store_lock(&other, NULL), 0);
+	assert_int_equal(store_lock(&fixture->store, NULL), -EWOULDBLOCK);
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++)
+		assert_false(store_has(fixture, left[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		assert_true(store_has(fixture, kept[i]));
+
+	/* Somebody else is writing: what looks left is theirs. */
+	assert_int_equal(symlinkat("nowhere", directory, left[0]), 0);
+	assert_int_equal(store_lock(&fixture->store, NULL), -EWOULDBLOCK);
+	assert_true(store_has(fixture, left[0]));
+	store_close(&other);
+}
+
 static void test_live_names_one_generation_and_is_left_alone_when_right(void **state)
 {
 	struct fixture *fixture = *state;
@@ -239,6 +281,7 @@ int main(void)
 		fixture_test(test_a_second_pass_is_told_who_holds_the_lock),
 		fixture_test(test_a_lock_ends_with_its_process_and_no_child_keeps_it),
 		fixture_test(test_a_planted_lock_is_not_followed),
+		fixture_test(test_whoever_gets_the_lock_removes_what_killed_passes_left),
 		fixture_test(test_live_names_one_generation_and_is_left_alone_when_right),
 		fixture_test(test_live_replaces_a_planted_link_and_a_leftover),
 		fixture_test(test_live_tells_of_a_directory_in_its_way),

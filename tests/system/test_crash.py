@@ -1,0 +1,121 @@
+"""A pass that is killed, or whose system calls fail, at any point: nothing is worse, nothing is lost,
+nothing is asked for twice.
+
+For each scenario one pass is counted under crash-driver (crash/), then repeated from the same start
+for each of its points: ended there with SIGKILL, or with that call made to fail. After each, what is
+left must be harmless, and one undisturbed pass must end with the newest leaf served, its key beside
+it, exactly one certificate issued for the one need, and no trace of the accident.
+
+Several hosts work at the same time. The build is a release build without sanitizers: build/release,
+made when it is missing, unless ORIGIN_CA_BUILD names another one without sanitizers.
+
+ORIGIN_CA_CRASH=all tries every point instead of the distinct ones, after each call as well as before
+it, with every error (an hour); ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of four.
+"""
+
+import itertools
+import os
+import queue
+import threading
+
+import pytest
+
+import product
+from agent import Agent
+from conftest import stop_checked
+from crash_lab import Broken, Lab, distinct
+from crash_scenarios import FirstIssue, LostAnswer, Redeploy, Renewal, Rollback
+from nginx import Nginx
+from sandbox import Sandbox
+
+ALL = os.environ.get("ORIGIN_CA_CRASH") == "all"
+HOSTS = int(os.environ.get("ORIGIN_CA_CRASH_HOSTS", "4"))
+ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOMEM", "EMFILE")
+SHOWN = 5       # broken points, before a test gives up
+
+
+@pytest.fixture(scope="module")
+def build():
+    return product.plain_build_directory()
+
+
+@pytest.fixture(scope="module")
+def labs(build, tmp_path_factory):
+    root = tmp_path_factory.mktemp("installed")
+    product.install(build, root)
+    hosts, made = [], []
+    try:
+        for _ in range(HOSTS):
+            host = product.boot_host(root, build)
+            hosts.append(host)
+            sandbox = Sandbox(host, product.sandbox_program(build), chaos=False)
+            made.append(Lab(host, Nginx(host), Agent(host, sandbox), sandbox,
+                            build / "tests/system/crash-driver"))
+        yield made
+    finally:
+        for host in hosts:
+            stop_checked(host)
+
+
+def in_all(labs, work):
+    """work(lab) in a thread for each; the first error is raised."""
+    errors = []
+
+    def guarded(lab):
+        try:
+            work(lab)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(lab,)) for lab in labs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def try_all(labs, points, attempt, capsys):
+    """attempt(lab, *point) for each of the points, on whichever lab is free."""
+    todo, broken = queue.SimpleQueue(), []
+    for point in points:
+        todo.put(point)
+
+    def work(lab):
+        while len(broken) < SHOWN:
+            try:
+                point = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                attempt(lab, *point)
+            except Broken as error:
+                broken.append(f"--- at point {' '.join(map(str, point))}:\n{error}")
+
+    in_all(labs, work)
+    with capsys.disabled():
+        print(f"\n{labs[0].scenario.__class__.__name__}: {len(points) - todo.qsize()} points "
+              f"tried, {len(broken)} broken ", end="")
+    assert not broken, "\n".join(broken)
+
+
+@pytest.mark.parametrize("scenario", [FirstIssue, Renewal, Rollback, Redeploy, LostAnswer])
+def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, scenario, capsys):
+    in_all(labs, lambda lab: lab.begin(scenario()))
+    found = labs[0].points()
+    points = [(point,) for point in (found if ALL else distinct(found))]
+    if ALL:
+        points += [(point, "--after") for point in found]
+    try_all(labs, points, Lab.crash, capsys)
+
+
+@pytest.mark.parametrize("scenario", [FirstIssue, Renewal, Rollback, Redeploy, LostAnswer])
+def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, scenario, capsys):
+    in_all(labs, lambda lab: lab.begin(scenario()))
+    found = labs[0].points("--reads")
+    if ALL:
+        points = list(itertools.product(found, ERRORS))
+    else:
+        points = list(zip(distinct(found, 1), itertools.cycle(ERRORS)))
+    try_all(labs, points, Lab.fail, capsys)
