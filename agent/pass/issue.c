@@ -157,9 +157,11 @@ static int ask(struct attempt *attempt, struct error *error)
 			int found = adopt(attempt, error);
 			if (found > 0)
 				return 0;
-			/* A site about to go dark is worse than a second certificate. */
-			if (found < 0 && !(job_emergency(attempt->pass, attempt->job) &&
-					   error->class != ERROR_TRANSIENT))
+			/* A site about to go dark is worse than a second certificate; but what is
+			 * wrong here or passes by itself must not cost one. */
+			if (found < 0 &&
+			    !(job_emergency(attempt->pass, attempt->job) &&
+			      error->class != ERROR_TRANSIENT && error->class != ERROR_LOCAL))
 				return found;
 			struct error reason = *error;
 			error_clear(error);

@@ -78,6 +78,7 @@ class Lab:
         self.ca = sandbox.roots()
         self.scenario = None
         self.issued_before = 0
+        self.had_snippet = False
         self.master = None
 
     # --- files, read through the root of PID 1: cheap, and no link is on these paths
@@ -115,6 +116,7 @@ class Lab:
     def save(self):
         self.host.run(["rm", "-rf", START])
         self.host.run(["cp", "-a", STATE_DIRECTORY, START])
+        self.had_snippet = self.snippet() is not None
 
     def restore(self):
         """Back to the start; nginx shows the start's leaf, and no worker knows another one."""
@@ -200,7 +202,7 @@ class Lab:
     def harmless(self):
         """What must hold at any moment: after a crash, after a failure."""
         snippet = self.snippet()
-        hold(snippet or not self.scenario.had_snippet, "the snippet is gone")
+        hold(snippet or not self.had_snippet, "the snippet is gone")
         if snippet:
             self.pair(snippet)
         self.served(self.ca if self.scenario.trusted else None)

@@ -22,7 +22,6 @@ class Scenario:
 
     issues = 1
     trusted = True
-    had_snippet = True
     undisturbed = 0
     hostnames = (NAME, f"www.{NAME}")
 
@@ -35,12 +34,14 @@ class Scenario:
     @staticmethod
     def before(lab):
         """nginx with a certificate made by hand; it takes the snippet as soon as there is one."""
+        lab.sandbox.clear_faults()
         by_hand = lab.nginx.self_signed(NAME, key=["rsa:2048"])
         pattern = lab.nginx.snippet(NAME).replace(".conf", ".con[f]")
         server(lab, f"include {by_hand};\n\tinclude {pattern};")
         lab.host.run(["sed", "-i", "s/^worker_processes.*/worker_processes 1;/",
                       "/etc/nginx/nginx.conf"])
         lab.host.remove(TEMPLATE)
+        lab.agent.remove("target-nginx")
         lab.host.remove(STATE_DIRECTORY)
         lab.host.run(["mkdir", STATE_DIRECTORY])
         lab.agent.configure(agent={"concurrency": 1})
@@ -65,7 +66,6 @@ class FirstIssue(Scenario):
     """No certificate yet: placeholder, issue, deploy."""
 
     trusted = False
-    had_snippet = False
 
     @staticmethod
     def serve_first(lab):
@@ -87,9 +87,11 @@ class Rollback(Scenario):
 
     def spoil(self, lab):
         server(lab, "include /etc/nginx/copied.conf;")
+        lab.agent.target("nginx", type="nginx", probe_timeout="1s")
 
     def mend(self, lab):
         server(lab, f"include {lab.nginx.snippet(NAME)};")
+        lab.agent.remove("target-nginx")
 
 
 class Redeploy(Scenario):
@@ -103,15 +105,45 @@ class Redeploy(Scenario):
         lab.host.write(TEMPLATE, template + "# changed\n")
 
 
-class LostAnswer(Scenario):
-    """An earlier pass was killed when the answer had come and nothing of it was kept."""
+def interrupt(lab, call, thing):
+    """Kills the pass before its first such call and keeps what is left as the state."""
+    lab.save()
+    point = next(point for point in lab.points()
+                 if point.call == call and point.thing.endswith(thing))
+    lab.restore()
+    lab.drive("--at", str(point.number))
+
+
+class LostAnswer(FirstIssue):
+    """A pass was killed when its answer had come and nothing of it was kept: the certificate is to
+    be found by its key. There is no other, which would be reason enough to ask anew."""
 
     issues = 0
 
     def need(self, lab):
         super().need(lab)
-        lab.save()
-        kept = [point for point in lab.points() if point.call == "write"
-                and point.thing.endswith("/pending/meta.json")]
-        lab.restore()
-        lab.drive("--at", str(kept[0].number))
+        interrupt(lab, "write", "/pending/meta.json")
+
+
+class Unfinished(Scenario):
+    """A pass was killed when its generation was whole but not in place: what is there must do, as
+    the API tells nobody what it has issued."""
+
+    issues = 0
+
+    def need(self, lab):
+        super().need(lab)
+        interrupt(lab, "renameat2", "/example.com/0002")
+        lab.sandbox.fault("GET /zones:9109:always", "GET /certificates:9109:always")
+
+
+class SecondNeed(Rollback):
+    """A pass was killed when the snippet was in place that no server had read, and the names have
+    changed since. The way back leads past it."""
+
+    later_hostnames = (NAME, f"api.{NAME}")
+
+    def need(self, lab):
+        super().need(lab)
+        interrupt(lab, "connect", "system_bus_socket")
+        lab.agent.certificate(NAME, hostnames=self.later_hostnames)
