@@ -54,13 +54,13 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 	 * again at any time. */
 	if (!state || !state->verified_generation)
 		return 0;
-	bool verified = !state->reload_pending && state->verified_generation == state->generation;
 	CLEANUP(freep) char *name = rollback_name(target_job);
 	CLEANUP(closep) int directory = -1;
 	struct file_stamp stamp;
 	int result = store_certificate_open(&pass->store, job->certificate->name, true, &directory,
 					    error);
-	if (result < 0 || (!verified && file_stamp_at(directory, name, &stamp) == 0))
+	/* One that is there leads to what was verified last; commit_settle() removes it. */
+	if (result < 0 || file_stamp_at(directory, name, &stamp) == 0)
 		return result;
 	return file_write_at(directory, job->where, name, target_job->before.data,
 			     target_job->before.length, &FILE_ACCESS(0600), FILE_SYNC, error);
@@ -106,7 +106,9 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 	snippet_rendered_from(&target->template, job->certificate, generation, pass->store.path,
 			      digest);
 	record(pass, job, target_job, file, generation, digest);
-	if (!same && generation)
+	/* Bytes that are right but were not seen in place before: whoever wrote them may have died
+	 * before the reload. */
+	if (generation && (!same || target_job->reasons & REDEPLOY_DIFFERS))
 		state_target_get(&job->state, target_job->target->name)->reload_pending = true;
 	target_job->deployed = !same;
 	job->repaired |= same && target_job->reasons & REDEPLOY_PERMISSIONS;
@@ -127,7 +129,7 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 		    0 &&
 	    file_read_at(directory, job->where, name, text, NULL) == 0)
 		return 0;
-	if (target_job->had_before) {
+	if (target_job->deployed && target_job->had_before) {
 		*ret_generation = target_job->previous;
 		return buffer_add(text, target_job->before.data, target_job->before.length);
 	}

@@ -98,6 +98,10 @@ static unsigned check_files(struct pass *pass, struct pass_job *job, int directo
 	for (size_t i = count; i > 0 && numbers[i - 1] > 0; i--) {
 		struct generation_meta meta = {0};
 		int result = generation_read(directory, job->where, numbers[i - 1], &meta, &error);
+		if (result < 0 && result != -EBADMSG && result != -ENOENT) {
+			job->error = error; /* it may be whole: that costs no certificate */
+			return 0;
+		}
 		if (result < 0) {
 			if (!reasons)
 				reasons =
@@ -105,7 +109,10 @@ static unsigned check_files(struct pass *pass, struct pass_job *job, int directo
 			job->error = error;
 			continue;
 		}
-		bool usable = (i == count && !reasons) || meta.facts.not_after > pass->now;
+		bool usable =
+			(i == count && !reasons) ||
+			(meta.facts.not_after > pass->now &&
+			 string_list_same_set(&meta.facts.hostnames, &job->certificate->hostnames));
 		if (usable)
 			take_generation(pass, job, directory, &meta, numbers[i - 1]);
 		generation_meta_free(&meta);
@@ -212,9 +219,7 @@ static bool target_must_wait(struct pass *pass, const struct pass_job *job,
 	if (pass->options.now || attempt->count == 0 || pass->now >= attempt->next ||
 	    pass->now < attempt->last)
 		return false;
-	/* A newer generation than the refused one is a new matter; so is another template. */
-	if (state->refused_generation < job->state.newest)
-		return false;
+	/* A newer generation than the one that failed is a new matter; so is another template. */
 	CLEANUP(freep) char *fingerprint = plan_target_fingerprint(pass, job);
 	return attempt->fingerprint && strcmp(attempt->fingerprint, fingerprint) == 0;
 }
