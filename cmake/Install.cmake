@@ -11,7 +11,13 @@ install(DIRECTORY templates/ DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agen
 configure_file(units/origin-ca-agent.service.in units/origin-ca-agent.service @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/units/origin-ca-agent.service
   DESTINATION ${ORIGIN_CA_UNIT_DIR})
-install(FILES etc/agent.ini DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent)
+# An administrator's own file is never replaced.
+install(CODE "
+  set(file \"\$ENV{DESTDIR}${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/agent.ini\")
+  if(NOT EXISTS \"\${file}\")
+    file(INSTALL \"${CMAKE_CURRENT_SOURCE_DIR}/etc/agent.ini\"
+      DESTINATION \"${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent\")
+  endif()")
 install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/conf.d)
 install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/templates)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -11,23 +11,31 @@ snippet=/var/lib/origin-ca-agent/snippets/nginx/$name.conf
 step=0
 tree=''
 
+# Colours on a terminal only.
+if [ -t 1 ]; then
+	bold=$'\e[1m' blue=$'\e[1;34m' green=$'\e[32m' red=$'\e[1;31m' plain=$'\e[0m'
+else
+	bold='' blue='' green='' red='' plain=''
+fi
+
 headline() {
 	step=$((step + 1))
-	printf '\n%s\n%d. %s\n' '----------------------------------------------------------------' \
-		"$step" "$*"
+	printf '\n%s\n%s%d. %s%s\n' \
+		'----------------------------------------------------------------' \
+		"$blue" "$step" "$*" "$plain"
 }
 
 show() {                         # runs a command inside, as it would be typed, and shows it
-	printf '\n   # %s\n' "$*"
+	printf '\n   %s# %s%s\n' "$bold" "$*" "$plain"
 	sd "$@" 2>&1 | sed 's/^/   /'
 }
 
 proves() {
-	printf '\n   => %s\n' "$*"
+	printf '\n   %s=> %s%s\n' "$green" "$*" "$plain"
 }
 
 fail() {
-	printf '\nFAILED in step %d: %s\n' "$step" "$*" >&2
+	printf '\n%sFAILED in step %d: %s%s\n' "$red" "$step" "$*" "$plain" >&2
 	if [ -n "$sd_init" ]; then
 		sd journalctl --no-pager --quiet -n 40 >&2 || true
 	fi
@@ -171,6 +179,12 @@ first_pass() {
 	equal "certificates issued" 1 "$(requests_to_api)"
 	sd curl --silent --fail --cacert /srv/sandbox/ca.pem \
 		https://127.0.0.1:8443/ssl/static/origin_ca_ecc_root.pem -o /srv/root.pem
+	printf '\n   The snippet that nginx includes, replaced by one rename:\n'
+	show cat "$snippet"
+	printf '\n   Cloudflare in mode Full (strict), which trusts the Origin CA root, now gets:\n'
+	show curl --silent --show-error --fail --cacert /srv/root.pem \
+		--resolve "www.$name:443:127.0.0.1" "https://www.$name/" ||
+		fail "curl does not verify the certificate"
 	printf '\n   A visitor now sees, verified against the Origin CA root:\n'
 	served "www.$name" -CAfile /srv/root.pem -verify_hostname "www.$name" \
 		-verify_return_error | sed 's/^/   /' || fail "the handshake does not verify"
@@ -241,6 +255,20 @@ status() {
 	show find /var/lib/origin-ca-agent -mindepth 1 -maxdepth 3
 }
 
+service() {
+	headline "The agent as a service: it renews by itself from now on"
+	show systemctl start origin-ca-agent.service || fail "the service does not start"
+	equal "the service" active "$(sd systemctl is-active origin-ca-agent.service)"
+	local _
+	for _ in {1..100}; do
+		sd systemctl show -P StatusText origin-ca-agent.service | grep -q 'next:' && break
+		sleep 0.1
+	done
+	show systemctl show -P StatusText origin-ca-agent.service
+	show systemctl stop origin-ca-agent.service || fail "the service does not stop"
+	proves "idle until something is due; it loads neither libcurl nor OpenSSL while it waits"
+}
+
 main() {
 	if [ "$(id -u)" -ne 0 ]; then
 		echo "demo: booting a host needs root: sudo $0" >&2
@@ -261,6 +289,7 @@ main() {
 	forced_pass
 	broken_neighbour
 	status
+	service
 	printf '\nAll %d steps did what they should.\n' "$step"
 }
 

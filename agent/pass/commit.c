@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -53,15 +54,13 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 	 * again at any time. */
 	if (!state || !state->verified_generation)
 		return 0;
-	/* A pass that was killed may have replaced what the state tells of. */
-	bool verified = !state->reload_pending && state->verified_generation == state->generation &&
-			!(target_job->reasons & REDEPLOY_DIFFERS);
 	CLEANUP(freep) char *name = rollback_name(target_job);
 	CLEANUP(closep) int directory = -1;
 	struct file_stamp stamp;
 	int result = store_certificate_open(&pass->store, job->certificate->name, true, &directory,
 					    error);
-	if (result < 0 || (!verified && file_stamp_at(directory, name, &stamp) == 0))
+	/* One that is there leads to what was verified last; commit_settle() removes it. */
+	if (result < 0 || file_stamp_at(directory, name, &stamp) == 0)
 		return result;
 	return file_write_at(directory, job->where, name, target_job->before.data,
 			     target_job->before.length, &FILE_ACCESS(0600), FILE_SYNC, error);
@@ -107,7 +106,9 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 	snippet_rendered_from(&target->template, job->certificate, generation, pass->store.path,
 			      digest);
 	record(pass, job, target_job, file, generation, digest);
-	if (!same && generation)
+	/* Bytes that are right but were not seen in place before: whoever wrote them may have died
+	 * before the reload. */
+	if (generation && (!same || target_job->reasons & REDEPLOY_DIFFERS))
 		state_target_get(&job->state, target_job->target->name)->reload_pending = true;
 	target_job->deployed = !same;
 	job->repaired |= same && target_job->reasons & REDEPLOY_PERMISSIONS;
@@ -128,7 +129,7 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 		    0 &&
 	    file_read_at(directory, job->where, name, text, NULL) == 0)
 		return 0;
-	if (target_job->had_before) {
+	if (target_job->deployed && target_job->had_before) {
 		*ret_generation = target_job->previous;
 		return buffer_add(text, target_job->before.data, target_job->before.length);
 	}
@@ -218,4 +219,35 @@ void commit_forget(const struct pass *pass, const struct pass_job *job,
 				   &error) < 0 ||
 	    file_remove_at(directory, job->where, name, &error) < 0)
 		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
+/* The highest number behind any "PREFIX" in a text. */
+static unsigned number_behind(const char *text, const char *prefix)
+{
+	unsigned highest = 0;
+	while ((text = strstr(text, prefix))) {
+		text += strlen(prefix);
+		unsigned long number = strtoul(text, NULL, 10);
+		if (number <= GENERATION_MOST / 2 && number > highest)
+			highest = (unsigned)number;
+	}
+	return highest;
+}
+
+unsigned commit_number_named(const struct pass *pass, const struct pass_job *job)
+{
+	CLEANUP(freep) char *prefix = string_format("%s/", job->where);
+	unsigned highest = 0;
+	for (size_t i = 0; i < job->target_count; i++) {
+		const struct config_target *target = job->targets[i].target;
+		int directory = pass->targets[job->targets[i].index].directory;
+		CLEANUP(freep) char *file = snippet_file_name(target, job->certificate);
+		struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+		if (directory >= 0 && snippet_read(directory, target, file, &text, NULL) == 0) {
+			unsigned number = number_behind(buffer_text(&text), prefix);
+			highest = number > highest ? number : highest;
+		}
+		buffer_free(&text);
+	}
+	return highest;
 }

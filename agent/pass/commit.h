@@ -32,6 +32,10 @@ int commit_withdraw(struct pass *pass, struct pass_job *job, struct pass_target_
 /* The newest generation is verified here: records it, and the way back is no longer needed. */
 void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job);
 
+/* The highest generation of the certificate that a snippet of its targets names, whether it is
+ * there or not: a state directory that was restored from a backup does not know of it. */
+unsigned commit_number_named(const struct pass *pass, const struct pass_job *job);
+
 /* Removes the former bytes that commit_settle() could not. */
 void commit_forget(const struct pass *pass, const struct pass_job *job,
 		   const struct pass_target_job *target_job);

@@ -132,7 +132,7 @@ static void activate(struct pass *pass, struct pass_job *job)
 	}
 	unsigned live = state->active ? state->active : state->newest;
 	struct error error = {0};
-	if (live && (job->dirty || pass->options.full) &&
+	if (live && !job->settled &&
 	    store_live_set(&pass->store, job->certificate->name, live, &error) < 0 &&
 	    !job->error.code)
 		job->error = error;

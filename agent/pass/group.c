@@ -92,17 +92,25 @@ static void look(struct group *group, int64_t timeout_ms)
 
 	int64_t deadline = clock_monotonic_ms() + timeout_ms;
 	size_t missing = 0;
+	if (deadline > group->pass->deadline_ms)
+		deadline = group->pass->deadline_ms;
 	for (int64_t pause = POLL_FIRST_MS;;
 	     pause = pause * 2 < POLL_MOST_MS ? pause * 2 : POLL_MOST_MS) {
 		missing = 0;
+		bool mute = false; /* who hangs for one name hangs for all */
 		for (size_t i = 0; i < group->count; i++) {
 			if (verify_holds(&verifies[i]))
 				continue;
+			if (mute) {
+				missing++;
+				continue;
+			}
 			/* However many there are, each is asked at least once. */
 			int64_t now = clock_monotonic_ms();
 			verify_look(&verifies[i], probe,
 				    deadline > now + 1000 ? deadline : now + 1000);
 			missing += !verify_holds(&verifies[i]);
+			mute = verifies[i].error.code == -ETIMEDOUT;
 		}
 		if (missing == 0 || clock_monotonic_ms() + pause >= deadline)
 			break;
@@ -240,7 +248,9 @@ static void refused_anyway(struct group *group, const struct error *refusal,
 static void refused_reload(struct group *group, const struct error *refusal)
 {
 	struct error again = {0};
-	bool revive = refusal->code == -ESHUTDOWN;
+	/* It was up before: what our own job has ended is ours to start again. */
+	bool revive = refusal->code == -ESHUTDOWN ||
+		      (target_of(group)->reload == RELOAD_RESTART && refusal->code != -ECANCELED);
 	bool was_read = refusal->class == ERROR_DEPLOY;
 	all_fail(group, refusal, true);
 	for (size_t i = 0; i < group->count; i++) {
@@ -276,7 +286,9 @@ static void take_back_unverified(struct group *group)
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		if (item->target_job->verified || target_of(group)->reload == RELOAD_NONE ||
-		    !item->target_job->deployed || !state_of(item)->verified_generation)
+		    !state_of(item)->verified_generation ||
+		    (!item->target_job->deployed &&
+		     state_of(item)->verified_generation == state_of(item)->generation))
 			continue;
 		item->target_job->refused = true;
 		back.items[back.count++] = *item;
@@ -293,7 +305,7 @@ static void deploy_committed(struct group *group)
 		return;
 
 	int result = reload_target(group->pass, target_of(group), false, &error);
-	if (result == -ESHUTDOWN || result == -ENOENT) {
+	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME) {
 		all_fail(group, &error, false);
 		return;
 	}

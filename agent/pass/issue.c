@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cloudflare/origin_ca.h"
+#include "pass/commit.h"
 #include "pass/deploy.h"
 #include "pass/job.h"
 #include "pass/plan.h"
@@ -152,6 +153,7 @@ static int ask(struct attempt *attempt, struct error *error)
 
 	for (int try = 1;; try++) {
 		if (look) {
+			struct error lost = *error;
 			int found = adopt(attempt, error);
 			if (found > 0)
 				return 0;
@@ -165,13 +167,24 @@ static int ask(struct attempt *attempt, struct error *error)
 			error_clear(error);
 			if (found < 0 && give_up(attempt, &reason, error) < 0)
 				return error->code;
+			/* Nobody hung up: it may still be at work, and a later pass looks again. */
+			if (found == 0 && lost.code == -ETIMEDOUT) {
+				*error = lost;
+				return error->code;
+			}
 			attempt->unseen = false;
 		}
 		error_clear(error);
 		int result = create(attempt, error);
 		attempt->unseen = error->outcome_unknown;
-		if (result == 0 || !attempt->unseen)
+		if (result == 0)
+			return 0;
+		if (!attempt->unseen) {
+			/* Refused for certain: no certificate has this key, and none is to be
+			 * looked for the next time. */
+			pending_discard(attempt->directory, attempt->job->where, NULL);
 			return result;
+		}
 
 		/* It counts as issued until the list says otherwise. */
 		if (try == LOST_TRIES || clock_monotonic_ms() >= attempt->pass->deadline_ms)
@@ -202,8 +215,14 @@ static int keep(struct attempt *attempt, struct error *error)
 	if (result == 0)
 		result = leaf_check(leaf, &request, &job->notices, error);
 	if (result < 0) {
-		/* The same key would only find the same wrong leaf again. */
-		pending_discard(attempt->directory, job->where, NULL);
+		/* The same key would only find the same wrong leaf again; but with a clock that is
+		 * wrong, it is not the leaf that is. */
+		int64_t offset = 0;
+		bool clock_wrong = result == -ETIME &&
+				   client_clock_offset(attempt->client, &offset) &&
+				   llabs(offset) > CLOCK_HOUR;
+		if (!clock_wrong)
+			pending_discard(attempt->directory, job->where, NULL);
 		return error_prefix(error,
 				    "the certificate %s that the API gave is not what was asked",
 				    attempt->id ? attempt->id : "(without id)");
@@ -213,6 +232,7 @@ static int keep(struct attempt *attempt, struct error *error)
 		.created = request.now,
 		.validity_days = certificate->validity_days,
 		.adopted = attempt->adopted,
+		.number = commit_number_named(pass, job) + 1,
 	};
 	/* Not in the initializer: cppcheck cannot read a statement expression there. */
 	meta.id = TAKE_PTR(attempt->id);
@@ -273,9 +293,10 @@ static int issue_with(struct attempt *attempt, struct error *error)
 static void record_failure(struct pass *pass, struct pass_job *job, const struct error *error)
 {
 	CLEANUP(freep) char *fingerprint = plan_fingerprint(job);
-	int64_t next = schedule_retry(error, job->state.issue.count + 1, job_emergency(pass, job),
-				      pass->now);
-	state_attempt_fail(&job->state.issue, error, pass->now, next, fingerprint);
+	int64_t now = clock_now();
+	int64_t next =
+		schedule_retry(error, job->state.issue.count + 1, job_emergency(pass, job), now);
+	state_attempt_fail(&job->state.issue, error, now, next, fingerprint);
 	state_event_add(&job->state, pass->now, "failed", "%s", error->message);
 	job->error = *error;
 	job->dirty = true;
@@ -299,6 +320,8 @@ static void issue_one(struct pass *pass, struct pass_job *job)
 				"generation %u, serial %s", job->state.newest,
 				job->state.facts.serial);
 	}
+	/* Budget, backoff and number must outlive a pass that is killed after this. */
+	job_save(pass, job);
 	pthread_mutex_unlock(&job->lock);
 	EVP_PKEY_free(attempt.key);
 	secret_free(attempt.csr);

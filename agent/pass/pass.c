@@ -15,6 +15,10 @@
 #include "pass/settled.h"
 #include "pass/verify.h"
 
+enum {
+	RETRY_PAUSE = 300 /* seconds, for what has no backoff of its own */
+};
+
 static void job_init(struct pass *pass, struct pass_job *job,
 		     const struct config_certificate *certificate)
 {
@@ -121,8 +125,14 @@ static void look_at_served(struct pass *pass)
 	for (size_t i = 0; i < pass->job_count; i++)
 		for (size_t j = 0; j < pass->jobs[i].target_count; j++) {
 			struct pass_target_job *target_job = &pass->jobs[i].targets[j];
+			struct pass_target *target = &pass->targets[target_job->index];
 			if (!target_job->verified || !target_job->target->probe_host)
 				continue;
+			if (target->mute) {
+				target_job->verified = false;
+				target_job->reasons |= REDEPLOY_SERVED;
+				continue;
+			}
 			struct verify verify;
 			verify_begin(&verify, pass, &pass->jobs[i], target_job);
 			verify_look(&verify, probe,
@@ -132,6 +142,9 @@ static void look_at_served(struct pass *pass)
 				target_job->verified = false;
 				target_job->reasons |= REDEPLOY_SERVED;
 			}
+			/* Who hangs or refuses for one certificate does so for all. */
+			target->mute = verify.error.code == -ETIMEDOUT ||
+				       verify.error.code == -ECONNREFUSED;
 			verify_end(&verify);
 		}
 }
@@ -171,6 +184,9 @@ static bool all_settled(struct pass *pass, const struct settled *settled)
 /* The earliest moment at which something is due, and whose it is. */
 static void sooner(struct pass *pass, int64_t at, const char *name)
 {
+	/* What is over already had its chance in this pass: no hot loop over it. */
+	if (at && at <= pass->now)
+		at = pass->now + RETRY_PAUSE;
 	if (at && (!pass->next_at || at < pass->next_at)) {
 		pass->next_at = at;
 		pass->next_name = name;
@@ -189,9 +205,14 @@ static void find_next(struct pass *pass)
 			sooner(pass, state->renew_at, name);
 		else
 			sooner(pass, pass->now + CLOCK_HOUR, name);
+		/* A local failure outside of issuing and deploying is no recorded attempt. */
+		if (job->error.code)
+			sooner(pass, pass->now + RETRY_PAUSE, name);
 		for (size_t j = 0; j < job->target_count; j++) {
 			const struct state_target *target =
 				state_target_find(state, job->targets[j].target->name);
+			if (job->targets[j].error.code && !(target && target->attempt.count))
+				sooner(pass, pass->now + RETRY_PAUSE, name);
 			if (target && target->attempt.count)
 				sooner(pass, target->attempt.next, name);
 		}
@@ -245,6 +266,9 @@ int pass_look(const struct config *config, const struct pass_options *options, s
 	result = choose_jobs(pass, error);
 	if (result < 0)
 		return result;
+	/* A dry run looks where the pass would, `status` at the files that changed. */
+	if (options->dry_run)
+		decide_full(pass);
 	plan_all(pass);
 	return 0;
 }

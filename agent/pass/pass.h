@@ -66,6 +66,7 @@ struct pass_target {
 	struct snippet_template template;
 	int directory; /* of its snippets; -1 while it was not needed or cannot be opened */
 	bool loaded;
+	bool mute;	    /* nobody answered a probe in this pass */
 	struct error error; /* why the template cannot be used */
 };
 

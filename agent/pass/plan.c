@@ -76,20 +76,32 @@ static unsigned check_files(struct pass *pass, struct pass_job *job, int directo
 		job->error = error;
 		return 0;
 	}
-	if (count == 0 || numbers[count - 1] == 0) {
+	/* The state knows a newer one than is there: somebody removed it, or a file of it. */
+	unsigned last = count ? numbers[count - 1] : 0;
+	unsigned reasons = 0;
+	if (job->state.newest > last) {
+		char name[GENERATION_NAME_SIZE];
+		reasons = REISSUE_UNREADABLE;
+		error_set(&job->error, ERROR_LOCAL, -ENOENT, "%s/%s is gone or not complete",
+			  job->where, generation_name(job->state.newest, name));
+	}
+	if (last == 0) {
 		if (job->state.newest || job->state.fingerprint)
 			job->dirty = true;
 		job->state.newest = 0;
 		free(TAKE_PTR(job->state.fingerprint));
-		return REISSUE_ABSENT;
+		return reasons ? reasons : REISSUE_ABSENT;
 	}
 
 	/* From the newest down to one that is whole: while a damaged generation is being replaced,
 	 * an older one that is still in time may have to serve. */
-	unsigned reasons = 0;
 	for (size_t i = count; i > 0 && numbers[i - 1] > 0; i--) {
 		struct generation_meta meta = {0};
 		int result = generation_read(directory, job->where, numbers[i - 1], &meta, &error);
+		if (result < 0 && result != -EBADMSG && result != -ENOENT) {
+			job->error = error; /* it may be whole: that costs no certificate */
+			return 0;
+		}
 		if (result < 0) {
 			job->error = error;
 			/* What could not be read just now is not lost: no certificate is asked for,
@@ -106,7 +118,10 @@ static unsigned check_files(struct pass *pass, struct pass_job *job, int directo
 					result == -EBADMSG ? REISSUE_MISMATCH : REISSUE_UNREADABLE;
 			continue;
 		}
-		bool usable = i == count || meta.facts.not_after > pass->now;
+		bool usable =
+			(i == count && !reasons) ||
+			(meta.facts.not_after > pass->now &&
+			 string_list_same_set(&meta.facts.hostnames, &job->certificate->hostnames));
 		if (usable)
 			take_generation(pass, job, directory, &meta, numbers[i - 1]);
 		generation_meta_free(&meta);
@@ -221,9 +236,7 @@ static bool target_must_wait(struct pass *pass, const struct pass_job *job,
 	if (pass->options.now || attempt->count == 0 || pass->now >= attempt->next ||
 	    pass->now < attempt->last)
 		return false;
-	/* A newer generation than the refused one is a new matter; so is another template. */
-	if (state->refused_generation < job->state.newest)
-		return false;
+	/* A newer generation than the one that failed is a new matter; so is another template. */
 	CLEANUP(freep) char *fingerprint = plan_target_fingerprint(pass, job);
 	return attempt->fingerprint && strcmp(attempt->fingerprint, fingerprint) == 0;
 }
@@ -285,7 +298,8 @@ static void plan_target(struct pass *pass, struct pass_job *job, struct pass_tar
 			reasons |= REDEPLOY_GENERATION;
 		if (state->reload_pending)
 			reasons |= REDEPLOY_UNCONFIRMED;
-		if (state->verified_generation != newest)
+		/* A failure that was not followed by a success: another leaf was seen since. */
+		if (state->verified_generation != newest || state->attempt.count)
 			reasons |= REDEPLOY_UNVERIFIED;
 	}
 	target_job->reasons = reasons;
@@ -326,6 +340,12 @@ static bool files_need_look(const struct pass *pass, const struct pass_job *job,
 		return true;
 	if (generation_fingerprint(directory, state->newest, fingerprint) < 0 ||
 	    strcmp(fingerprint, state->fingerprint) != 0)
+		return true;
+	/* The files are the same, but who may read them can have been configured anew. */
+	bool drifted = false;
+	if (generation_access_check(directory, job->where, state->newest, &job->certificate->access,
+				    false, &drifted, NULL) < 0 ||
+	    drifted)
 		return true;
 	return generation_newer_exists(directory, state->newest);
 }

@@ -8,6 +8,7 @@
 #include "target/unit.h"
 
 enum {
+	RELOAD_LEAST_MS = 5000, /* of the pass must be left to ask for one */
 	RELOAD_TIMEOUT_MS = 90000
 }; /* as systemd's own default for a start or reload */
 
@@ -68,11 +69,19 @@ int reload_target(struct pass *pass, const struct config_target *target, bool re
 			      : target->reload == RELOAD_RESTART ? UNIT_TRY_RESTART
 								 : UNIT_RELOAD;
 	int64_t left = pass->deadline_ms - clock_monotonic_ms();
+	if (left < RELOAD_LEAST_MS)
+		return error_set(error, ERROR_TRANSIENT, -ETIME,
+				 "%s is not reloaded: the time of this pass is over", unit);
 	if (left > RELOAD_TIMEOUT_MS)
 		left = RELOAD_TIMEOUT_MS;
 	pass->reloads++;
 	log_progress("%s: waiting for %s", target->name, unit);
-	result = unit_job(bus, unit, verb, left, error);
+	/* A restart with a configuration that is broken elsewhere would end a server that works;
+	 * a reload finds out without harm. */
+	if (verb == UNIT_TRY_RESTART && status.can_reload)
+		result = unit_job(bus, unit, UNIT_RELOAD, left, error);
+	if (result == 0)
+		result = unit_job(bus, unit, verb, left, error);
 	log_progress("%s", "");
 	/* It was up a moment ago: not stopped by somebody, but dead of what it read. */
 	return result == -ESHUTDOWN ? -EHOSTDOWN : result;

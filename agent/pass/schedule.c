@@ -9,6 +9,7 @@ enum {
 	RETRY_MOST = 6 * 3600,
 	RETRY_LOCAL = 5 * 60,
 	RETRY_EMERGENCY = 3600,
+	RETRY_AFTER_MOST = 24 * 3600, /* whatever the other side asks for */
 	BUDGET_WINDOW = 24 * 3600,
 	EMERGENCY_SHARE = 20, /* of the lifetime: the rule of DESIGN 9 */
 	SPLAY_SHARE = 10,     /* of the renewal window */
@@ -35,7 +36,7 @@ static uint64_t host_hash(void)
 static int64_t splay_of(const struct config *config, const struct config_certificate *certificate,
 			int64_t window)
 {
-	static uint64_t host; /* read once; the value never changes while we run */
+	static _Atomic uint64_t host; /* read once; the value never changes while we run */
 	if (!host)
 		host = host_hash() | 1;
 	int64_t most = config->agent.splay >= 0 ? config->agent.splay : window / SPLAY_SHARE;
@@ -95,20 +96,22 @@ int64_t schedule_retry(const struct error *error, unsigned count, bool emergency
 	}
 	if (emergency && delay > RETRY_EMERGENCY)
 		delay = RETRY_EMERGENCY;
-	if (delay < error->retry_after)
-		delay = error->retry_after;
+	int64_t asked =
+		error->retry_after < RETRY_AFTER_MOST ? error->retry_after : RETRY_AFTER_MOST;
+	if (delay < asked)
+		delay = asked;
 	return now + delay;
 }
 
 int64_t schedule_budget(const struct state *state, int64_t now)
 {
-	if (state_issues_after(state, now - BUDGET_WINDOW) < SCHEDULE_BUDGET)
-		return 0;
-
 	/* The moment when the oldest of the newest SCHEDULE_BUDGET leaves the window. */
 	int64_t newest[SCHEDULE_BUDGET] = {0};
 	for (size_t i = 0; i < state->issue_count; i++) {
 		int64_t at = state->issues[i];
+		/* A moment ahead of us was noted by a clock that was wrong. */
+		if (at > now)
+			continue;
 		for (size_t j = 0; j < SCHEDULE_BUDGET; j++)
 			if (at > newest[j]) {
 				int64_t smaller = newest[j];
@@ -116,5 +119,6 @@ int64_t schedule_budget(const struct state *state, int64_t now)
 				at = smaller;
 			}
 	}
-	return newest[SCHEDULE_BUDGET - 1] + BUDGET_WINDOW;
+	int64_t allowed = newest[SCHEDULE_BUDGET - 1] + BUDGET_WINDOW;
+	return newest[SCHEDULE_BUDGET - 1] && allowed > now ? allowed : 0;
 }

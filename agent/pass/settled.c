@@ -132,14 +132,15 @@ static int mix(int directory, const char *path, uint64_t *hash)
 }
 
 /*
- * One number for the files that matter: the generation's directory (tells a file that was replaced,
- * added or removed), the key and the leaf that servers read (tell what was written into or whose
- * mode was changed in place), and every snippet.
+ * One number for the files that servers read: key and leaf, which tell a file that was replaced,
+ * written into or whose owner or mode was changed, and every snippet; and for the state, which is
+ * rebuilt when it is lost. What nobody reads (meta.json, an additional file) is looked at in a full
+ * check.
  */
 static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigned generation,
 		    char text[static STAMP_SIZE])
 {
-	static const char *const files[] = {"", "/" GENERATION_KEY, "/" GENERATION_FULLCHAIN};
+	static const char *const files[] = {GENERATION_KEY, GENERATION_FULLCHAIN};
 	char number[GENERATION_NAME_SIZE];
 	char path[512];
 	uint64_t hash = UINT64_C(0x243f6a8885a308d3);
@@ -147,9 +148,12 @@ static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigne
 
 	generation_name(generation, number);
 	for (size_t i = 0; result == 0 && i < ARRAY_SIZE(files); i++) {
-		snprintf(path, sizeof(path), "%s/%s%s", job->certificate->name, number, files[i]);
+		snprintf(path, sizeof(path), "%s/%s/%s", job->certificate->name, number, files[i]);
 		result = mix(pass->store.certificates, path, &hash);
 	}
+	snprintf(path, sizeof(path), "%s/state.json", job->certificate->name);
+	if (result == 0)
+		result = mix(pass->store.certificates, path, &hash);
 	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		const struct pass_target *target = &pass->targets[job->targets[i].index];
 		CLEANUP(freep)

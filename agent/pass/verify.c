@@ -118,6 +118,11 @@ int verify_explain(const struct verify *verify, const char *file, struct error *
 	for (size_t i = 0; i < verify->count; i++)
 		if (verify->shown[i] == VERIFY_PREVIOUS) {
 			explain_leaf(verify, i, "still the previous certificate", error);
+			if (target->reload == RELOAD_NONE)
+				return error_remedy(error,
+						    "reload the server: the new one waits in %s "
+						    "(reload = none leaves that to you)",
+						    file);
 			return error_remedy(
 				error,
 				"look for a copied path instead of `include %s`, or for a "

@@ -60,6 +60,7 @@ enum leaf_notice {
  * requested_validity silently gives 5475 days; counted from notBefore or, because Cloudflare may
  * backdate that, from `now`), no signature by a known root (by the root's key; its own dates do not
  * matter). Class bug (the API broke the contract) with the asked and the got value in the message.
+ * Dates that do not fit this host's clock are -ETIME, class local: the clock may be what is wrong.
  * One more is refused, as class local: a private key that does not sign for its own public key
  * (a damaged file), because every server would take it and every handshake would fail.
  * `ret_notices` (may be NULL) gets enum leaf_notice bits when the leaf is good.

@@ -125,17 +125,17 @@ static int check_dates(const struct leaf_facts *facts, int64_t now, struct error
 	char today[CLOCK_TEXT_SIZE];
 
 	if (facts->not_after <= now)
-		error_set(error, ERROR_BUG, -EBADMSG,
+		error_set(error, ERROR_LOCAL, -ETIME,
 			  "the certificate has expired: valid until %s, and it is %s",
 			  clock_format(facts->not_after, then), clock_format(now, today));
 	else if (facts->not_before > now + SLACK_START)
-		error_set(error, ERROR_BUG, -EBADMSG,
+		error_set(error, ERROR_LOCAL, -ETIME,
 			  "the certificate is not yet valid: valid from %s, and it is %s",
 			  clock_format(facts->not_before, then), clock_format(now, today));
 	else
 		return 0;
 	error_remedy(error, "look at this host's clock (timedatectl)");
-	return -EBADMSG;
+	return -ETIME;
 }
 
 static int check_validity(const struct leaf_facts *facts, const struct leaf_request *request,

@@ -52,6 +52,13 @@ static int state_directory_open(const char *path, bool create, int *ret_fd, stru
 	return error_errno(error, -errno, "cannot open the state directory %s", path);
 }
 
+static int explain(int result, struct error *error)
+{
+	if (result == -EACCES || result == -EPERM)
+		error_remedy(error, "run as root, or chown the state directory to the agent's user");
+	return result;
+}
+
 int store_open(const char *path, bool create, struct store *ret_store, struct error *error)
 {
 	CLEANUP(store_close)
@@ -73,7 +80,7 @@ int store_open(const char *path, bool create, struct store *ret_store, struct er
 	if (result == 0 && made)
 		result = directory_sync(store.fd, store.path, error);
 	if (result < 0)
-		return result;
+		return explain(result, error);
 
 	*ret_store = store;
 	store = (struct store){.fd = -1, .certificates = -1, .lock = -1};
@@ -124,7 +131,9 @@ static int lock_open(const struct store *store, int *ret_fd, struct error *error
 	int fd = openat(store->fd, STORE_LOCK,
 			O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return error_errno(error, -errno, "cannot open %s/%s", store->path, STORE_LOCK);
+		return explain(error_errno(error, -errno, "cannot open %s/%s", store->path,
+					   STORE_LOCK),
+			       error);
 	struct stat status;
 	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
 		return error_set(error, ERROR_LOCAL, -EINVAL, "%s/%s is not a regular file",

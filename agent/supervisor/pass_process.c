@@ -14,12 +14,14 @@
 
 enum {
 	SECOND_US = 1000000,
-	GRACE = 30,	  /* seconds over its own deadline before a pass is told to end */
-	KILL_AFTER = 15,  /* and from there before it is killed */
+	GRACE_SHARE = 10, /* of pass_timeout: over its own deadline before a pass is told to end */
+	GRACE_LEAST = 5,  /* seconds */
+	GRACE_MOST = 60,
+	KILL_AFTER = 5,	  /* and from there before it is killed */
 	PAUSE_LEAST = 10, /* between two passes, whatever the note says */
 	PAUSE_MOST = 12 * 3600,
 	PAUSE_LOCKED = 60, /* while somebody's --renew-now has the lock */
-	CRASH_FIRST = 60,  /* after a pass that left no note, doubling to ... */
+	CRASH_FIRST = 10,  /* after a pass that left no note, doubling to ... */
 	CRASH_MOST = 3600,
 	EXIT_LOCKED = 4,
 };
@@ -70,10 +72,14 @@ static int schedule_after_failure(struct supervisor *supervisor)
 	return supervisor_schedule(supervisor, clock_now() + pause, status);
 }
 
-static void tell_end(const siginfo_t *info)
+static void tell_end(const struct supervisor *supervisor, const siginfo_t *info)
 {
 	if (info->si_code == CLD_EXITED)
 		return;
+	if (supervisor->stopping && info->si_status == SIGTERM) {
+		log_notice("the pass has ended; what it left is recovered by the next");
+		return;
+	}
 	log_error("a pass was ended by signal %d (%s%s); what it left is recovered by the next",
 		  info->si_status, strsignal(info->si_status),
 		  info->si_code == CLD_DUMPED ? ", core dumped" : "");
@@ -87,7 +93,7 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *context)
 	supervisor->pass = 0;
 	supervisor->child = sd_event_source_disable_unref(supervisor->child);
 	supervisor->limit = sd_event_source_disable_unref(supervisor->limit);
-	tell_end(info);
+	tell_end(supervisor, info);
 	if (supervisor->stopping)
 		return sd_event_exit(supervisor->event, 0);
 
@@ -136,6 +142,12 @@ static int set_limit(struct supervisor *supervisor, int64_t seconds,
 					  supervisor);
 }
 
+static int64_t grace(int64_t timeout)
+{
+	int64_t share = timeout / GRACE_SHARE;
+	return share < GRACE_LEAST ? GRACE_LEAST : share > GRACE_MOST ? GRACE_MOST : share;
+}
+
 void supervisor_pass_stop(struct supervisor *supervisor)
 {
 	if (!supervisor->pass)
@@ -179,6 +191,8 @@ int supervisor_pass_start(struct supervisor *supervisor)
 		supervisor->again = true;
 		return 0;
 	}
+	supervisor->due = sd_event_source_disable_unref(supervisor->due);
+	supervisor->elapsed = sd_event_source_disable_unref(supervisor->elapsed);
 	supervisor->pass_started = clock_now();
 	int result = spawn(supervisor, &supervisor->pass);
 	if (result < 0) {
@@ -191,5 +205,6 @@ int supervisor_pass_start(struct supervisor *supervisor)
 				    WEXITED, on_end, supervisor);
 	if (result < 0)
 		return result;
-	return set_limit(supervisor, supervisor->settings.pass_timeout + GRACE, on_limit);
+	int64_t timeout = supervisor->settings.pass_timeout;
+	return set_limit(supervisor, timeout + grace(timeout), on_limit);
 }

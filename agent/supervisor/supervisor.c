@@ -46,14 +46,19 @@ int supervisor_schedule(struct supervisor *supervisor, int64_t at, const char *s
 	sd_notifyf(false, "STATUS=%s", status);
 	malloc_trim(0);
 
-	/* CLOCK_REALTIME: a certificate expires by the wall clock, also over suspend and steps. */
-	if (!supervisor->due)
-		return sd_event_add_time(supervisor->event, &supervisor->due, CLOCK_REALTIME, usec,
-					 SECOND_US, on_due, supervisor);
-	int result = sd_event_source_set_time(supervisor->due, usec);
+	/* CLOCK_REALTIME: a certificate expires by the wall clock, also over suspend and steps
+	 * ahead. A step back would put that moment off by as much, so the time that passes counts,
+	 * too, whichever comes first. */
+	int64_t pause = at - clock_now();
+	supervisor->due = sd_event_source_disable_unref(supervisor->due);
+	supervisor->elapsed = sd_event_source_disable_unref(supervisor->elapsed);
+	int result = sd_event_add_time(supervisor->event, &supervisor->due, CLOCK_REALTIME, usec,
+				       SECOND_US, on_due, supervisor);
 	if (result < 0)
 		return result;
-	return sd_event_source_set_enabled(supervisor->due, SD_EVENT_ONESHOT);
+	return sd_event_add_time_relative(supervisor->event, &supervisor->elapsed, CLOCK_BOOTTIME,
+					  (uint64_t)(pause > 0 ? pause : 0) * SECOND_US, SECOND_US,
+					  on_due, supervisor);
 }
 
 /* Settings that were good stay in force when the file has turned bad. */
@@ -148,6 +153,7 @@ int supervisor_run(struct supervisor *supervisor)
 		log_error("the agent's event loop failed: %s", strerror(-result));
 
 	sd_event_source_disable_unref(supervisor->due);
+	sd_event_source_disable_unref(supervisor->elapsed);
 	sd_event_source_disable_unref(supervisor->ready);
 	sd_event_source_disable_unref(supervisor->child);
 	sd_event_source_disable_unref(supervisor->limit);

@@ -15,6 +15,7 @@ struct supervisor {
 	const char *config_path;
 	struct config_agent settings;
 	sd_event *event;
+	sd_event_source *elapsed;
 	sd_event_source *due;		  /* when the next pass starts, by the wall clock */
 	sd_event_source *ready;		  /* the latest moment to say READY=1 */
 	sd_event_source *child, *limit;	  /* the running pass and its deadline; NULL */

@@ -4,7 +4,8 @@
 usage: bench.py BUILD_DIRECTORY [--short]
 
 Issuing is compared, in pairs, with minimal-issue (the least that anybody could write for the same
-job); the rest has absolute bounds. Exit status 1 when a bound is broken.
+job); the rest has absolute bounds. Exit status 1 when a bound is broken; with --short, which also
+runs on machines that others use at the same time, when it is broken by more than half.
 """
 import argparse
 import os
@@ -18,6 +19,7 @@ import tempfile
 import time
 
 RATIO_BOUND = 1.5
+SHORT_SLACK = 1.5
 IDLE_PASS_BOUND_MS = 60
 PSS_BOUND_KIB = 4096
 MANY = 1000
@@ -33,13 +35,14 @@ class Sandbox:
             [build / "tests/sandbox/origin-ca-sandbox",
              "--listen", "127.0.0.1:0", "--state", directory,
              "--zone", ZONE, "--rate-limit", "none"],
-            stdout=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True)
         line = self.process.stdout.readline()
         while line and not line.startswith("listening on "):
             line = self.process.stdout.readline()
         if not line:
             sys.exit("the sandbox did not start")
-        self.endpoint = line.split()[-1].removesuffix("/client/v4") + "/client/v4"
+        self.endpoint = line.split()[-1]
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -76,13 +79,13 @@ def sync():
 
 
 class Report:
-    def __init__(self):
+    def __init__(self, slack):
         self.broken = 0
+        self.slack = slack
 
     def row(self, what, value, bound, unit):
-        kept = value <= bound
-        self.broken += not kept
-        print(f"{'ok  ' if kept else 'OVER'} {what}: {value:.2f} {unit} (bound {bound:g})",
+        self.broken += value > bound * self.slack
+        print(f"{'ok  ' if value <= bound else 'OVER'} {what}: {value:.2f} {unit} (bound {bound:g})",
               flush=True)
 
 
@@ -158,7 +161,7 @@ def main():
     parser.add_argument("--short", action="store_true")
     options = parser.parse_args()
     build = options.build.resolve()
-    report = Report()
+    report = Report(SHORT_SLACK if options.short else 1)
     # On a disk, not on tmpfs: fsync is part of the job.
     work = pathlib.Path(tempfile.mkdtemp(prefix="origin-ca-bench.", dir="/var/tmp"))
     sandbox = Sandbox(build, tempfile.mkdtemp(prefix="sandbox.", dir=work))

@@ -135,7 +135,7 @@ def test_read_only_state_asks_for_no_certificate(small):
 
 
 def test_user_without_rights_is_told_and_asks_for_no_certificate(small):
-    agent = small()
+    agent = small("size=1m,mode=755")
     error = local_failure(agent.renew(user="www-data"), "Permission denied", f"{MOUNT}/state")
     assert error["remedy"]
     found = [one for one in agent.check(check=1, user="www-data").json["findings"]

@@ -1,0 +1,139 @@
+"""State that is lost, damaged or older than what is served: rebuilt from what is there."""
+
+import pytest
+
+from origin import NAME
+
+API_DOWN = "POST /certificates:1010:always"
+
+
+def damage(origin, path, how):
+    host = origin.host
+    if how == "deleted":
+        host.run(["rm", path])
+    elif how == "cut":
+        host.run(["truncate", "-s", "-40", path])
+    elif how == "empty":
+        host.run(["truncate", "-s", "0", path])
+    elif how == "garbage":
+        host.run(["sh", "-c", 'head -c 300 /dev/urandom > "$1"', "garbage", path])
+    elif how == "directory":
+        host.run(["sh", "-c", 'rm "$1"; mkdir "$1"', "directory", path])
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut", "garbage"])
+def test_state_is_rebuilt_from_the_files(origin, how):
+    damage(origin, origin.agent.state_path("certificates", NAME, "state.json"), how)
+    done = origin.agent.renew(check=0)
+    assert done.json["reloads"] == 0 and not done.certificate(NAME)["issued"]
+    status = origin.agent.status(check=0).certificate(NAME)
+    assert (status["active_generation"], status["serial"]) == (1, origin.serials()[0])
+    origin.agent.renew(NAME, force=True, check=0)
+    assert origin.served() == origin.serials()[1] and len(origin.serials()) == 2
+    assert origin.agent.generations(NAME) == [1, 2]
+
+
+@pytest.mark.parametrize("file", ["settled.json", "schedule.json", "lock"])
+@pytest.mark.parametrize("how", ["deleted", "garbage"])
+def test_hints_of_the_last_pass_may_be_lost(origin, file, how):
+    damage(origin, origin.agent.state_path(file), how)
+    for _ in range(2):
+        assert not origin.agent.renew(check=0).json["changed"]
+    assert len(origin.serials()) == 1
+
+
+@pytest.mark.parametrize("file, how", [
+    ("key.pem", "garbage"), ("key.pem", "empty"), ("key.pem", "deleted"), ("cert.pem", "cut"),
+    ("fullchain.pem", "deleted")])
+def test_damaged_generation_is_replaced_before_anybody_notices(origin, file, how):
+    damage(origin, origin.agent.state_path("certificates", NAME, "0001", file), how)
+    reissue = origin.agent.renew(dry_run=True, check=1).certificate(NAME)["reissue"]
+    assert reissue in (["unreadable"], ["mismatch"])
+    with origin.nginx.client(NAME, ca=origin.sandbox.roots()) as client:
+        done = origin.agent.renew(check=0)
+    assert not client.failures
+    assert done.certificate(NAME)["generation"] == 2
+    assert f"{NAME}/0001" in done.stderr
+    assert origin.served() == origin.serials()[1]
+    assert not origin.agent.renew(check=0).json["changed"] and len(origin.serials()) == 2
+
+
+def test_key_of_another_certificate_is_noticed(origin):
+    key = origin.agent.state_path("certificates", NAME, "0001", "key.pem")
+    origin.host.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
+                     "ec_paramgen_curve:P-256", "-out", key])
+    assert origin.nginx.test().returncode != 0
+    assert origin.agent.status().certificate(NAME)["reissue"] == ["mismatch"]
+    origin.agent.renew(check=0)
+    assert origin.nginx.test().returncode == 0
+    assert origin.served() == origin.serials()[1]
+
+
+def test_older_generation_serves_while_a_damaged_one_cannot_be_replaced(origin):
+    agent = origin.agent
+    agent.renew(NAME, force=True, check=0)
+    damage(origin, agent.state_path("certificates", NAME, "0002", "key.pem"), "garbage")
+    origin.sandbox.fault(API_DOWN)
+    done = agent.renew(check=1)
+    assert "1010" in done.certificate(NAME)["error"]["message"]
+    # whoever restarts the server finds a pair that fits
+    assert origin.nginx.test().returncode == 0 and origin.generation() == 1
+    assert origin.served() == origin.serials()[0]
+    origin.sandbox.clear_faults()
+    assert agent.renew(check=0).certificate(NAME)["generation"] == 3
+    assert origin.served() == origin.serials()[2] and len(origin.serials()) == 3
+
+
+def test_lost_directory_of_a_certificate_costs_one_certificate(origin):
+    origin.host.remove(origin.agent.state_path("certificates", NAME))
+    with origin.nginx.client(NAME, ca=origin.sandbox.roots()) as client:
+        assert origin.agent.renew(check=0).certificate(NAME)["issued"]
+    assert not client.failures
+    assert origin.served() == origin.serials()[1] and len(origin.serials()) == 2
+
+
+@pytest.mark.parametrize("names", [(), (NAME,)], ids=["all", "named"])
+def test_restored_backup_ends_in_a_pair_that_is_served(origin, names):
+    agent, host = origin.agent, origin.host
+    state = "/var/lib/origin-ca-agent"
+    host.run(["cp", "-a", state, "/srv/backup"])
+    try:
+        agent.renew(NAME, force=True, check=0)
+        agent.renew(NAME, force=True, check=0)
+        with origin.nginx.client(NAME, ca=origin.sandbox.roots()) as client:
+            host.run(["sh", "-c", f"rm -rf {state} && cp -a /srv/backup {state}"])
+            done = agent.renew(*names, check=0)
+            assert not done.certificate(NAME)["issued"]
+            assert origin.served() == origin.serials()[0] and origin.nginx.test().returncode == 0
+            assert not agent.renew(check=0).json["changed"]
+            agent.renew(NAME, force=True, check=0)
+            assert origin.served() == origin.serials()[3] and len(origin.serials()) == 4
+        assert not client.failures
+    finally:
+        host.remove("/srv/backup")
+
+
+def test_number_that_a_snippet_names_is_not_used_for_other_files(origin):
+    """The state directory went back in time, the snippets (elsewhere) did not."""
+    agent, host = origin.agent, origin.host
+    state = "/var/lib/origin-ca-agent"
+    agent.target("nginx", snippet_dir="/etc/nginx/by-hand")
+    origin.nginx.add(NAME, snippet=f"/etc/nginx/by-hand/{NAME}.conf")
+    agent.renew(check=0)
+    host.run(["cp", "-a", state, "/srv/backup"])
+    try:
+        agent.renew(NAME, force=True, check=0)
+        host.run(["sh", "-c", f"rm -rf {state} && cp -a /srv/backup {state}"])
+        done = agent.renew(NAME, force=True, check=0)
+        assert done.certificate(NAME)["generation"] == 3
+        assert origin.served() == origin.serials()[2]
+    finally:
+        host.remove("/srv/backup")
+
+
+def test_removed_and_forgotten_state_directory_starts_anew(origin):
+    """As after a reinstallation over a running server."""
+    origin.host.remove("/var/lib/origin-ca-agent")
+    assert origin.served() == origin.serials()[0]
+    assert origin.agent.renew(check=0).certificate(NAME)["issued"]
+    assert origin.served() == origin.serials()[1] and len(origin.serials()) == 2
