@@ -69,7 +69,8 @@ class Nginx:
     def break_elsewhere(self):
         """Somebody else's change that nginx refuses. Returns its place, as nginx names it."""
         path = f"{self.directory}/conf.d/somebody-else.conf"
-        self.host.write(path, "server {\n\tlisten 127.0.0.1:8088;\n\tno_such_directive on;\n}\n")
+        self.host.write(path, "server {\n\tlisten 127.0.0.1:8088;\n"
+                        "\tno_such_directive on;\n}\n")
         return f"{path}:3"
 
     def mend(self):
@@ -85,9 +86,9 @@ class Nginx:
         """What a server has before the agent: a certificate made by hand. Returns the snippet."""
         base = f"{self.directory}/by-hand/{name}"
         self.host.run(["mkdir", "-p", base])
-        self.host.run(["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-days", str(days), "-keyout",
-                       f"{base}/key.pem", "-out", f"{base}/cert.pem", "-subj", f"/CN={name}",
-                       "-addext", f"subjectAltName=DNS:{name}"])
+        self.host.run(["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-days", str(days),
+                       "-keyout", f"{base}/key.pem", "-out", f"{base}/cert.pem", "-subj",
+                       f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"])
         self.host.write(f"{base}/snippet.conf", f"ssl_certificate {base}/cert.pem;\n"
                         f"ssl_certificate_key {base}/key.pem;\n")
         return f"{base}/snippet.conf"

@@ -1,4 +1,4 @@
-"""What others changed behind the agent's back: found, put right, and never paid with a certificate."""
+"""What others changed behind the agent's back: found and put right, without a new certificate."""
 
 import pytest
 
