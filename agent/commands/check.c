@@ -69,7 +69,7 @@ static void check_store(const struct config *config, struct findings *findings)
 	found_error(findings, path, &error);
 }
 
-/* Zones that were found, so that a thousand names of one zone ask once. */
+/* Zones that were found, and names that are in none: a thousand names of one zone ask once. */
 struct known_zones {
 	struct string_list names;
 };
@@ -105,6 +105,9 @@ static void check_zone(struct client *client, const struct config_certificate *c
 		return;
 	}
 	if (result < 0) {
+		/* Once for NAME and *.NAME. */
+		string_list_add(&known->names,
+				string_starts(hostname, "*.") ? hostname + 2 : hostname);
 		found_error(findings, certificate->name, &error);
 		return;
 	}
@@ -159,6 +162,8 @@ static void check_account(const struct config *config, const struct config_api *
 		      "make a new token with Zone > SSL and Certificates > Edit and put it into "
 		      "the token file");
 	check_clock(client, findings);
+	if (status == TOKEN_EXPIRED || status == TOKEN_DISABLED)
+		return;
 
 	struct known_zones known = {0};
 	for (size_t i = 0; i < config->certificate_count; i++) {
@@ -193,6 +198,13 @@ static void check_unit(const struct config_target *target, const char *subject,
 	if (unit_open(&bus, &error) < 0 || reload_unit(bus, target, &unit, &error) < 0 ||
 	    unit_status(bus, unit, &status, &error) < 0) {
 		found_error(findings, subject, &error);
+		return;
+	}
+	if (strcmp(status.load_state, "loaded") != 0) {
+		CLEANUP(freep)
+		char *absent = string_format("systemd says that %s is %s", unit, status.load_state);
+		found(findings, subject, "error", absent,
+		      "set `unit =` to the server's unit, or install the server");
 		return;
 	}
 	CLEANUP(freep)

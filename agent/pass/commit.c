@@ -206,6 +206,12 @@ void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_j
 	target_job->reasons = 0;
 	job->dirty = true;
 
+	commit_forget(pass, job, target_job);
+}
+
+void commit_forget(const struct pass *pass, const struct pass_job *job,
+		   const struct pass_target_job *target_job)
+{
 	CLEANUP(freep) char *name = rollback_name(target_job);
 	CLEANUP(closep) int directory = -1;
 	struct error error = {0};

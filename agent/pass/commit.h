@@ -36,6 +36,10 @@ void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_j
  * there or not: a state directory that was restored from a backup does not know of it. */
 unsigned commit_number_named(const struct pass *pass, const struct pass_job *job);
 
+/* Removes the former bytes that commit_settle() could not. */
+void commit_forget(const struct pass *pass, const struct pass_job *job,
+		   const struct pass_target_job *target_job);
+
 /* Path of the snippet, for messages; free() it. */
 char *commit_path(const struct pass_job *job, const struct pass_target_job *target_job);
 

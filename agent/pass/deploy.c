@@ -106,6 +106,9 @@ static void settle(struct pass *pass, struct pass_job *job)
 {
 	for (size_t i = 0; i < job->target_count; i++) {
 		struct pass_target_job *target_job = &job->targets[i];
+		/* An earlier pass may not have been able to, or not have lived to. */
+		if (pass->options.full && target_job->verified && target_job->reasons == 0)
+			commit_forget(pass, job, target_job);
 		/* What is only waiting was recorded when it failed. */
 		if (target_job->reasons == 0 || target_job->waiting)
 			continue;

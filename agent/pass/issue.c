@@ -153,17 +153,25 @@ static int ask(struct attempt *attempt, struct error *error)
 
 	for (int try = 1;; try++) {
 		if (look) {
+			struct error lost = *error;
 			int found = adopt(attempt, error);
 			if (found > 0)
 				return 0;
-			/* A site about to go dark is worse than a second certificate. */
-			if (found < 0 && !(job_emergency(attempt->pass, attempt->job) &&
-					   error->class != ERROR_TRANSIENT))
+			/* A site about to go dark is worse than a second certificate; but what is
+			 * wrong here or passes by itself must not cost one. */
+			if (found < 0 &&
+			    !(job_emergency(attempt->pass, attempt->job) &&
+			      error->class != ERROR_TRANSIENT && error->class != ERROR_LOCAL))
 				return found;
 			struct error reason = *error;
 			error_clear(error);
 			if (found < 0 && give_up(attempt, &reason, error) < 0)
 				return error->code;
+			/* Nobody hung up: it may still be at work, and a later pass looks again. */
+			if (found == 0 && lost.code == -ETIMEDOUT) {
+				*error = lost;
+				return error->code;
+			}
 			attempt->unseen = false;
 		}
 		error_clear(error);
@@ -180,9 +188,6 @@ static int ask(struct attempt *attempt, struct error *error)
 
 		/* It counts as issued until the list says otherwise. */
 		if (try == LOST_TRIES || clock_monotonic_ms() >= attempt->pass->deadline_ms)
-			return result;
-		/* Nobody hung up: it may still be at work. A later pass looks. */
-		if (result == -ETIMEDOUT)
 			return result;
 		log_notice("%s: %s; looking whether the certificate was issued",
 			   attempt->job->certificate->name, error->message);

@@ -103,10 +103,19 @@ static unsigned check_files(struct pass *pass, struct pass_job *job, int directo
 			return 0;
 		}
 		if (result < 0) {
+			job->error = error;
+			/* What could not be read just now is not lost: no certificate is asked for,
+			 * and nobody goes back to an older one. */
+			if (i == count && !generation_is_lost(result)) {
+				error_remedy(&job->error,
+					     "when the disk has lost it for good: origin-ca-agent "
+					     "--renew-now --force %s",
+					     job->certificate->name);
+				return 0;
+			}
 			if (!reasons)
 				reasons =
 					result == -EBADMSG ? REISSUE_MISMATCH : REISSUE_UNREADABLE;
-			job->error = error;
 			continue;
 		}
 		bool usable =
@@ -145,6 +154,14 @@ static unsigned check_facts(const struct pass *pass, struct pass_job *job)
 	if (job->state.validity_days != certificate->validity_days)
 		reasons |= REISSUE_VALIDITY;
 	return reasons;
+}
+
+/* What is a reason though the files cannot be read just now: time that runs out, as far as the
+ * state knows, and somebody's will. */
+static unsigned unread_reasons(const struct pass *pass, struct pass_job *job)
+{
+	unsigned reasons = pass->options.force ? REISSUE_FORCED : 0;
+	return job->state.newest ? reasons | (check_facts(pass, job) & REISSUE_EXPIRING) : reasons;
 }
 
 char *plan_fingerprint(const struct pass_job *job)
@@ -296,18 +313,22 @@ void plan_targets(struct pass *pass, struct pass_job *job)
 		plan_target(pass, job, &job->targets[i]);
 }
 
-/* Goes on where a crash stopped an earlier pass. */
-static void recover(struct pass *pass, struct pass_job *job, int directory)
+/* Goes on where a crash stopped an earlier pass. False when that could not be done: an answer may
+ * lie there that must not be asked for again. */
+static bool recover(struct pass *pass, struct pass_job *job, int directory)
 {
 	unsigned recovered = 0;
-	if (generation_recover(directory, job->where, &recovered, &job->error) < 0 || !recovered)
-		return;
+	if (generation_recover(directory, job->where, &recovered, &job->error) < 0)
+		return false;
+	if (!recovered)
+		return true;
 	job->recovered = true;
 	job->dirty = true;
 	state_issue_add(&job->state, pass->now);
 	state_event_add(&job->state, pass->now, "recovered",
 			"generation %u was complete but not in place when an earlier pass ended",
 			recovered);
+	return true;
 }
 
 static bool files_need_look(const struct pass *pass, const struct pass_job *job, int directory)
@@ -358,13 +379,16 @@ void plan_certificate(struct pass *pass, struct pass_job *job)
 		}
 		job->dirty = rebuilt;
 		bool look = rebuilt || files_need_look(pass, job, directory);
-		if (!pass->options.dry_run && (look || pending_exists(directory)))
-			recover(pass, job, directory);
+		if (!pass->options.dry_run && (look || pending_exists(directory)) &&
+		    !recover(pass, job, directory))
+			return;
 		if (look || job->recovered)
 			job->reissue = check_files(pass, job, directory);
 		/* Never silent: somebody or something damaged what was complete. */
 		if (job->reissue & (REISSUE_UNREADABLE | REISSUE_MISMATCH) && job->error.code)
 			log_failure(LOG_LEVEL_WARNING, &job->error);
+		if (job->error.code && !job->reissue)
+			job->reissue = unread_reasons(pass, job);
 		if (job->error.code && !job->reissue)
 			return;
 		if (!(job->reissue & (REISSUE_ABSENT | REISSUE_UNREADABLE | REISSUE_MISMATCH)))

@@ -96,8 +96,8 @@ int64_t schedule_retry(const struct error *error, unsigned count, bool emergency
 	}
 	if (emergency && delay > RETRY_EMERGENCY)
 		delay = RETRY_EMERGENCY;
-	int64_t most = emergency ? RETRY_EMERGENCY : RETRY_AFTER_MOST;
-	int64_t asked = error->retry_after < most ? error->retry_after : most;
+	int64_t asked =
+		error->retry_after < RETRY_AFTER_MOST ? error->retry_after : RETRY_AFTER_MOST;
 	if (delay < asked)
 		delay = asked;
 	return now + delay;

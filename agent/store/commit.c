@@ -237,10 +237,14 @@ int generation_placeholder(int certificate, const char *where, const struct stri
 	CLEANUP(closep)
 	int there = openat(certificate, generation_name(0, name),
 			   O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (there >= 0 && parts_complete(there))
+	int result = there < 0 ? -errno : parts_complete(there);
+	if (result > 0)
 		return 0;
+	/* A server may be reading it. */
+	if (result < 0 && !part_is_lost(result))
+		return error_errno(error, result, "cannot look at %s/%s", where, name);
 	/* Half of one: there is nothing in it that cannot be made again. */
-	int result = file_remove_at(certificate, where, name, error);
+	result = file_remove_at(certificate, where, name, error);
 	bool established = false;
 	if (result == 0)
 		result = generation_any(certificate, where, &established, error);
@@ -266,10 +270,12 @@ int generation_placeholder(int certificate, const char *where, const struct stri
 /* Removes what only a crash can have left. */
 static int leftover_visit(int directory, const char *name, void *context, struct error *error)
 {
+	(void)error;
 	const char *where = context;
 	bool canonical;
+	/* One that cannot be removed does no harm. */
 	if (name[0] == '.' && string_ends(name, ".tmp"))
-		return file_remove_at(directory, where, name, error);
+		file_remove_at(directory, where, name, NULL);
 	/* Succeeds for an empty directory only. */
 	if (generation_parse(name, &canonical) >= 0)
 		unlinkat(directory, name, AT_REMOVEDIR);
@@ -313,9 +319,10 @@ int generation_recover(int certificate, const char *where, unsigned *ret_recover
 	CLEANUP(buffer_free) struct buffer leaf = BUFFER(FILE_LIMIT);
 	CLEANUP(buffer_free) struct buffer chain = BUFFER(FILE_LIMIT);
 	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
-	if (!pending_leaf(pending, path, key, &leaf, &facts)) {
+	result = pending_leaf(pending, path, key, &leaf, &facts, error);
+	if (result <= 0) {
 		*ret_recovered = 0;
-		return 0;
+		return result;
 	}
 	/* Written before the leaf; only a power cut can have torn it. */
 	if (part_read(pending, path, PART_CHAIN, &chain, NULL) < 0 ||

@@ -32,7 +32,8 @@ long generation_parse(const char *text, bool *ret_canonical)
 	return number;
 }
 
-/* The numbers of all numbered entries, whole or not. */
+/* The numbers of all numbered entries, whole or not; with `complete_only`, without those that
+ * certainly are not whole. */
 struct numbers {
 	unsigned *items;
 	size_t count;
@@ -55,7 +56,9 @@ static int number_visit(int directory, const char *name, void *context, struct e
 
 	CLEANUP(closep)
 	int fd = openat(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0 && parts_complete(fd)) {
+	int result = fd < 0 ? -errno : parts_complete(fd);
+	/* One that cannot be looked at now counts: who reads it is told why. */
+	if (result > 0 || (result < 0 && !part_is_lost(result))) {
 		numbers->items =
 			memory_resize(numbers->items, numbers->count + 1, sizeof(*numbers->items));
 		numbers->items[numbers->count++] = (unsigned)number;
@@ -262,6 +265,11 @@ int generation_read(int certificate, const char *where, unsigned number,
 	*ret_meta = meta;
 	meta = (struct generation_meta){0};
 	return 0;
+}
+
+bool generation_is_lost(int result)
+{
+	return part_is_lost(result);
 }
 
 /* Moves the directory out of sight, then removes it: a crash in between leaves a temporary name

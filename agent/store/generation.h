@@ -87,7 +87,8 @@ int generation_placeholder(int certificate, const char *where, const struct stri
 int generation_recover(int certificate, const char *where, unsigned *ret_recovered,
 		       struct error *error);
 
-/* Numbers of all complete generation directories, ascending; free() ret_numbers. */
+/* Numbers of all complete generation directories, ascending, and of those of which that cannot be
+ * told just now; free() ret_numbers. */
 int generation_list(int certificate, const char *where, unsigned **ret_numbers, size_t *ret_count,
 		    struct error *error);
 
@@ -96,9 +97,12 @@ int generation_list(int certificate, const char *where, unsigned **ret_numbers, 
  * is used for what the files cannot tell. -EBADMSG (class local) when key and leaf do not belong
  * together or cannot be parsed, -ENOENT when a file is missing. Makes the directory's place
  * durable, in case the pass that made it was killed just before.
+ * generation_is_lost() tells whether an error means that another certificate is needed, or that
+ * this one could not be read just now.
  */
 int generation_read(int certificate, const char *where, unsigned number,
 		    struct generation_meta *ret_meta, struct error *error);
+bool generation_is_lost(int result);
 
 /* The private key of a generation. -EBADMSG when it cannot be parsed. */
 int generation_key(int certificate, const char *where, unsigned number, EVP_PKEY **ret_key,

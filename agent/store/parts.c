@@ -192,17 +192,29 @@ int certificate_sync(int certificate, const char *where, bool parent, struct err
 	return result < 0 ? result : directory_sync(above, where, error);
 }
 
-bool parts_complete(int directory)
+int parts_complete(int directory)
 {
 	for (enum part part = 0; part < PART_COUNT; part++) {
 		struct stat status;
-		if (fstatat(directory, part_name(part), &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(status.st_mode))
-			return false;
+		if (fstatat(directory, part_name(part), &status, AT_SYMLINK_NOFOLLOW) < 0)
+			return part_is_lost(-errno) ? 0 : -errno;
+		if (!S_ISREG(status.st_mode))
+			return 0;
 		if (status.st_size == 0 && part != PART_CHAIN && part != PART_META)
-			return false;
+			return 0;
 	}
-	return true;
+	return 1;
+}
+
+bool part_is_lost(int result)
+{
+	static const int lost[] = {
+		-EBADMSG, -ENOENT, -ENOTDIR, -ELOOP, -EISDIR, -EFBIG, -EINVAL, -ENXIO,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(lost); i++)
+		if (result == lost[i])
+			return true;
+	return false;
 }
 
 int part_read(int directory, const char *where, enum part part, struct buffer *contents,

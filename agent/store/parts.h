@@ -49,9 +49,14 @@ int part_write(int directory, const char *where, enum part part, const void *dat
 /* fsync, and what to say when it fails. */
 int part_sync(int fd, const char *where, enum part part, struct error *error);
 
-/* True for a directory in which every part is a regular file, and key, cert and fullchain are not
- * empty. */
-bool parts_complete(int directory);
+/* 1 for a directory in which every part is a regular file, and key, cert and fullchain are not
+ * empty; 0 when one is not; a negative errno when that cannot be told just now. */
+int parts_complete(int directory);
+
+/* True for errors that say what a file is, not what became of the attempt to look: it is absent, of
+ * the wrong kind, or holds what it must not. Any other (no descriptors or memory left, an I/O
+ * error, a permission) may pass, and is no reason to give up what may be there. */
+bool part_is_lost(int result);
 
 /* Reads the key. -EBADMSG when it is no usable key, -ENOENT when there is none. */
 int key_load(int directory, const char *where, EVP_PKEY **ret_key, struct error *error);
@@ -72,9 +77,10 @@ int leaf_facts_match(const char *leaf_pem, size_t length, const EVP_PKEY *key, c
 int pending_open(int certificate, const char *where, int *ret_fd, EVP_PKEY **ret_key,
 		 struct error *error);
 
-/* True when pending/ holds a leaf of its key; reads it. */
-bool pending_leaf(int pending, const char *where, const EVP_PKEY *key, struct buffer *leaf,
-		  struct leaf_facts *ret_facts);
+/* 1 when pending/ holds a leaf of its key, which is read; 0 when it does not; a negative errno when
+ * that cannot be told just now. */
+int pending_leaf(int pending, const char *where, const EVP_PKEY *key, struct buffer *leaf,
+		 struct leaf_facts *ret_facts, struct error *error);
 
 /* Syncs certificates/NAME/, and with `parent` the directory that NAME is in. */
 int certificate_sync(int certificate, const char *where, bool parent, struct error *error);

@@ -59,7 +59,7 @@ int pending_open(int certificate, const char *where, int *ret_fd, EVP_PKEY **ret
 	}
 	/* Only what certainly is no key is removed. A key that cannot be read just now (no
 	 * descriptors left, an I/O error, a permission) may be the one that the API has signed. */
-	if (result != -EBADMSG && result != -ENOENT && result != -ENOTDIR && result != -ELOOP) {
+	if (!part_is_lost(result)) {
 		if (error)
 			*error = reason;
 		return result;
@@ -68,10 +68,20 @@ int pending_open(int certificate, const char *where, int *ret_fd, EVP_PKEY **ret
 	return result < 0 ? result : -ENOENT;
 }
 
-bool pending_leaf(int pending, const char *where, const EVP_PKEY *key, struct buffer *leaf,
-		  struct leaf_facts *ret_facts)
+int pending_leaf(int pending, const char *where, const EVP_PKEY *key, struct buffer *leaf,
+		 struct leaf_facts *ret_facts, struct error *error)
 {
-	return part_read(pending, where, PART_CERT, leaf, NULL) == 0 && leaf->length > 0 &&
+	struct error reason = {0};
+	int result = part_read(pending, where, PART_CERT, leaf, &reason);
+	if (result < 0 && part_is_lost(result))
+		return 0;
+	if (result < 0) {
+		if (error)
+			*error = reason;
+		error_remedy(error, "when the disk has lost it for good, remove %s", where);
+		return result;
+	}
+	return leaf->length > 0 &&
 	       leaf_facts_match(buffer_text(leaf), leaf->length, key, where, ret_facts, NULL) == 0;
 }
 
@@ -184,7 +194,12 @@ int pending_prepare(int certificate, const char *where, enum key_type key_type,
 	/* A leaf that is there and belongs to the key is not given up for an empty file. */
 	CLEANUP(buffer_free) struct buffer leaf = BUFFER(FILE_LIMIT);
 	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
-	if (result == 0 && !(reused && pending_leaf(pending, path, key, &leaf, &facts)))
+	int kept = 0;
+	if (result == 0 && reused)
+		kept = pending_leaf(pending, path, key, &leaf, &facts, error);
+	if (kept < 0)
+		result = kept;
+	if (result == 0 && kept == 0)
 		result = room_take(pending, path, hostnames, access, error);
 	/* Also for a key that was found: who wrote it may have been killed before it was synced. */
 	if (result == 0)

@@ -6,8 +6,8 @@ from crash_lab import NAME
 TEMPLATE = f"{CONFIG_DIRECTORY}/templates/nginx.mustache"
 
 
-def server(lab, include):
-    lab.host.write(f"/etc/nginx/conf.d/{NAME}.conf", f"""server {{
+def server(lab, include, suffix=".conf"):
+    lab.host.write(f"/etc/nginx/conf.d/{NAME}{suffix}", f"""server {{
 	listen 127.0.0.1:443 ssl;
 	server_name {NAME} *.{NAME};
 	{include}
@@ -18,12 +18,13 @@ def server(lab, include):
 
 class Scenario:
     """A need of the agent's. `issues`: certificates that it costs; `trusted`: Cloudflare accepts
-    what nginx serves at the start; `undisturbed`: exit code of a pass that nothing disturbs."""
+    what nginx serves at the start; `undisturbed`: exit code of a pass that nothing disturbs; `mend`:
+    shell code, what an administrator does before the pass that must end well; `spoil`: undoes it."""
 
     issues = 1
     trusted = True
-    had_snippet = True
     undisturbed = 0
+    spoil = mend = ""
     hostnames = (NAME, f"www.{NAME}")
 
     def begin(self, lab):
@@ -35,15 +36,17 @@ class Scenario:
     @staticmethod
     def before(lab):
         """nginx with a certificate made by hand; it takes the snippet as soon as there is one."""
+        lab.sandbox.clear_faults()
         by_hand = lab.nginx.self_signed(NAME, key=["rsa:2048"])
         pattern = lab.nginx.snippet(NAME).replace(".conf", ".con[f]")
         server(lab, f"include {by_hand};\n\tinclude {pattern};")
         lab.host.run(["sed", "-i", "s/^worker_processes.*/worker_processes 1;/",
                       "/etc/nginx/nginx.conf"])
         lab.host.remove(TEMPLATE)
+        lab.agent.remove("target-nginx")
         lab.host.remove(STATE_DIRECTORY)
         lab.host.run(["mkdir", STATE_DIRECTORY])
-        lab.agent.configure(agent={"concurrency": 1})
+        lab.agent.configure(agent={"concurrency": 1}, api={"timeout": "3s"})
         lab.agent.certificate(NAME, hostnames=[NAME])
         lab.host.run(["systemctl", "restart", "nginx.service"])
 
@@ -54,18 +57,11 @@ class Scenario:
     def need(self, lab):
         lab.agent.certificate(NAME, hostnames=self.hostnames)
 
-    def spoil(self, lab):
-        """Undoes mend(), before each point."""
-
-    def mend(self, lab):
-        """What an administrator does before the pass that must end well."""
-
 
 class FirstIssue(Scenario):
     """No certificate yet: placeholder, issue, deploy."""
 
     trusted = False
-    had_snippet = False
 
     @staticmethod
     def serve_first(lab):
@@ -81,15 +77,18 @@ class Rollback(Scenario):
 
     undisturbed = 1
 
+    COPY = "/etc/nginx/copied.conf"
+    SITE = f"/etc/nginx/conf.d/{NAME}.conf"
+    TARGET = f"{CONFIG_DIRECTORY}/conf.d/target-nginx.ini"
+    spoil = f"cp {SITE}.copied {SITE}; cp {TARGET}.impatient {TARGET}"
+    mend = f"cp {SITE}.included {SITE}; rm {TARGET}"
+
     def need(self, lab):
         super().need(lab)
-        lab.host.write("/etc/nginx/copied.conf", lab.snippet())
-
-    def spoil(self, lab):
-        server(lab, "include /etc/nginx/copied.conf;")
-
-    def mend(self, lab):
-        server(lab, f"include {lab.nginx.snippet(NAME)};")
+        lab.host.write(self.COPY, lab.snippet())
+        server(lab, f"include {self.COPY};", ".conf.copied")
+        server(lab, f"include {lab.nginx.snippet(NAME)};", ".conf.included")
+        lab.host.write(f"{self.TARGET}.impatient", "[target nginx]\nprobe_timeout = 1s\n")
 
 
 class Redeploy(Scenario):
@@ -103,15 +102,44 @@ class Redeploy(Scenario):
         lab.host.write(TEMPLATE, template + "# changed\n")
 
 
-class LostAnswer(Scenario):
-    """An earlier pass was killed when the answer had come and nothing of it was kept."""
+def interrupt(lab, call, thing):
+    """Kills the pass before its first such call and keeps what is left as the state."""
+    lab.save()
+    point = next(point for point in lab.points()
+                 if point.call == call and point.thing.endswith(thing))
+    lab.drive("--at", str(point.number))
+
+
+class LostAnswer(FirstIssue):
+    """A pass was killed when its answer had come and nothing of it was kept: the certificate is to
+    be found by its key. There is no other, which would be reason enough to ask anew."""
 
     issues = 0
 
     def need(self, lab):
         super().need(lab)
-        lab.save()
-        kept = [point for point in lab.points() if point.call == "write"
-                and point.thing.endswith("/pending/meta.json")]
-        lab.restore()
-        lab.drive("--at", str(kept[0].number))
+        interrupt(lab, "write", "/pending/meta.json")
+
+
+class Unfinished(Scenario):
+    """A pass was killed when its generation was whole but not in place: what is there must do, as
+    the API tells nobody what it has issued."""
+
+    issues = 0
+
+    def need(self, lab):
+        super().need(lab)
+        interrupt(lab, "renameat2", "/example.com/0002")
+        lab.sandbox.fault("GET /zones:9109:always", "GET /certificates:9109:always")
+
+
+class SecondNeed(Rollback):
+    """A pass was killed when the snippet was in place that no server had read, and the names have
+    changed since. The way back leads past it."""
+
+    later_hostnames = (NAME, f"api.{NAME}")
+
+    def need(self, lab):
+        super().need(lab)
+        interrupt(lab, "connect", "system_bus_socket")
+        lab.agent.certificate(NAME, hostnames=self.later_hostnames)

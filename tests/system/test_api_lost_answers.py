@@ -61,7 +61,7 @@ def test_pass_that_is_killed_while_it_waits_leaves_a_certificate_to_adopt(agent,
 def test_libcurl_does_not_repeat_a_post_on_a_connection_that_was_used_before(agent, sandbox):
     """A key that was sent before makes the pass read the list first, so that the POST goes over a
     connection that has served; when such a one ends, libcurl by itself sends again."""
-    sandbox.fault("POST /certificates:1201:always")
+    sandbox.fault("POST /certificates:1100:always")
     agent.renew(check=1)
     sandbox.clear_faults()
     sandbox.mark()

@@ -24,7 +24,8 @@ import product
 from agent import Agent
 from conftest import stop_checked
 from crash_lab import Broken, Lab, distinct
-from crash_scenarios import FirstIssue, LostAnswer, Redeploy, Renewal, Rollback
+from crash_scenarios import (FirstIssue, LostAnswer, Redeploy, Renewal, Rollback, SecondNeed,
+                             Unfinished)
 from nginx import Nginx
 from sandbox import Sandbox
 
@@ -32,6 +33,7 @@ ALL = os.environ.get("ORIGIN_CA_CRASH") == "all"
 HOSTS = int(os.environ.get("ORIGIN_CA_CRASH_HOSTS", "4"))
 ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOMEM", "EMFILE")
 SHOWN = 5       # broken points, before a test gives up
+SCENARIOS = (FirstIssue, Renewal, Rollback, Redeploy, LostAnswer, Unfinished)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def try_all(labs, points, attempt, capsys):
     assert not broken, "\n".join(broken)
 
 
-@pytest.mark.parametrize("scenario", [FirstIssue, Renewal, Rollback, Redeploy, LostAnswer])
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, scenario, capsys):
     in_all(labs, lambda lab: lab.begin(scenario()))
     found = labs[0].points()
@@ -110,7 +112,7 @@ def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, sce
     try_all(labs, points, Lab.crash, capsys)
 
 
-@pytest.mark.parametrize("scenario", [FirstIssue, Renewal, Rollback, Redeploy, LostAnswer])
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, scenario, capsys):
     in_all(labs, lambda lab: lab.begin(scenario()))
     found = labs[0].points("--reads")
@@ -119,3 +121,11 @@ def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, s
     else:
         points = list(zip(distinct(found, 1), itertools.cycle(ERRORS)))
     try_all(labs, points, Lab.fail, capsys)
+
+
+def test_way_back_leads_past_a_snippet_that_no_server_has_read(labs):
+    lab = labs[0]
+    lab.begin(SecondNeed())
+    lab.points()
+    assert lab.snippet() == lab.host.read(SecondNeed.COPY)
+    assert lab.issued() - lab.issued_before == 1

@@ -105,7 +105,6 @@ static void test_retry_after_is_obeyed_within_reason(void **state)
 	assert_int_equal(schedule_retry(&error, 1, false, START), START + 50000);
 	error.retry_after = INT64_C(9999999999);
 	assert_int_equal(schedule_retry(&error, 1, false, START), START + CLOCK_DAY);
-	assert_int_equal(schedule_retry(&error, 1, true, START), START + CLOCK_HOUR);
 }
 
 static void test_permanent_failures_do_not_hammer_but_hurry_in_an_emergency(void **state)

@@ -98,6 +98,16 @@ int renameat2(int from, const char *name, int to, const char *new_name, unsigned
 	return fault_now() ? -1 : (int)syscall(SYS_renameat2, from, name, to, new_name, flags);
 }
 
+ssize_t read(int fd, void *data, size_t length)
+{
+	return fault_now() ? -1 : syscall(SYS_read, fd, data, length);
+}
+
+int fstatat(int directory, const char *name, struct stat *status, int flags)
+{
+	return fault_now() ? -1 : (int)syscall(SYS_newfstatat, directory, name, status, flags);
+}
+
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 /* Shared with a child that dies: what it was promised. */
@@ -335,6 +345,82 @@ static void test_a_prune_that_dies_at_any_call_leaves_whole_generations(void **s
 	assert_true(at > 5);
 }
 
+static void test_a_generation_that_cannot_be_looked_at_is_not_taken_for_absent(void **state)
+{
+	(void)state;
+	struct fixture fixture;
+	fixture_make(&fixture);
+	fixture_issue(&fixture);
+	bool reached = true;
+	for (int at = 1; reached; at++) {
+		CLEANUP(freep) unsigned *numbers = NULL;
+		size_t count = 0;
+		fault_arm(FAULT_FAIL, at, EMFILE);
+		int result = generation_list(fixture.certificate, fixture.where, &numbers, &count,
+					     &fixture.error);
+		armed = FAULT_NONE;
+		reached = calls >= at;
+		assert_true(result == -EMFILE || (result == 0 && count == 1 && numbers[0] == 1));
+		assert_true(result == 0 || fixture.error.code == -EMFILE);
+
+		struct generation_meta meta = {0};
+		fault_arm(FAULT_FAIL, at, EMFILE);
+		result = generation_read(fixture.certificate, fixture.where, 1, &meta, NULL);
+		armed = FAULT_NONE;
+		reached = reached || calls >= at;
+		generation_meta_free(&meta);
+		assert_true(result == 0 || !generation_is_lost(result));
+		assert_true(at < MOST_CALLS);
+	}
+	fixture_free(&fixture);
+}
+
+static void test_a_placeholder_that_cannot_be_looked_at_is_left_alone(void **state)
+{
+	(void)state;
+	struct fixture fixture;
+	fixture_make(&fixture);
+	assert_int_equal(generation_placeholder(fixture.certificate, fixture.where,
+						&fixture.hostnames, &fixture.access, clock_now(),
+						NULL),
+			 0);
+	CLEANUP(freep) char *key = fixture_get(&fixture, "0000/key.pem");
+	bool reached = true;
+	for (int at = 1; reached; at++) {
+		fault_arm(FAULT_FAIL, at, ENOMEM);
+		int result = generation_placeholder(fixture.certificate, fixture.where,
+						    &fixture.hostnames, &fixture.access,
+						    clock_now(), &fixture.error);
+		armed = FAULT_NONE;
+		reached = calls >= at;
+		assert_int_equal(result, reached ? -ENOMEM : 0);
+		CLEANUP(freep) char *now = fixture_get(&fixture, "0000/key.pem");
+		assert_string_equal(now, key);
+	}
+	fixture_free(&fixture);
+}
+
+static void test_an_answer_that_cannot_be_read_is_not_given_up(void **state)
+{
+	(void)state;
+	bool reached = true;
+	for (int at = 1; reached; at++) {
+		struct fixture fixture;
+		struct promise promise = {0};
+		answered_make(&fixture, &promise);
+		CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+		CLEANUP(freep) char *leaf = fixture_get(&fixture, "pending/cert.pem");
+		bool reused;
+		fault_arm(FAULT_FAIL, at, EIO);
+		fixture_prepare(&fixture, &key, &reused);
+		armed = FAULT_NONE;
+		reached = calls >= at;
+		CLEANUP(freep) char *now = fixture_get(&fixture, "pending/cert.pem");
+		assert_string_equal(now, leaf);
+		answered_check(&fixture, &promise);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +429,10 @@ int main(void)
 		cmocka_unit_test(test_a_recovery_that_dies_at_any_call_loses_no_leaf),
 		cmocka_unit_test(test_a_recovery_that_fails_at_any_call_loses_no_leaf),
 		cmocka_unit_test(test_a_prune_that_dies_at_any_call_leaves_whole_generations),
+		cmocka_unit_test(
+			test_a_generation_that_cannot_be_looked_at_is_not_taken_for_absent),
+		cmocka_unit_test(test_a_placeholder_that_cannot_be_looked_at_is_left_alone),
+		cmocka_unit_test(test_an_answer_that_cannot_be_read_is_not_given_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
