@@ -85,7 +85,8 @@ class Report:
 
     def row(self, what, value, bound, unit):
         self.broken += value > bound * self.slack
-        print(f"{'ok  ' if value <= bound else 'OVER'} {what}: {value:.2f} {unit} (bound {bound:g})",
+        verdict = "ok  " if value <= bound else "OVER"
+        print(f"{verdict} {what}: {value:.2f} {unit} (bound {bound:g})",
               flush=True)
 
 

@@ -1,8 +1,8 @@
 """A host where one pass of the agent is interrupted at a chosen system call, and looked at.
 
-A scenario brings the host to a state in which the agent has something to do. The lab keeps a copy of
-it, and for each point: puts the copy back, lets crash-driver end the pass there (or make the call
-fail), holds what is left against the promises, lets a pass run undisturbed, and holds again.
+A scenario brings the host to a state in which the agent has something to do. The lab keeps a copy
+of it, and for each point: puts the copy back, lets crash-driver end the pass there (or make the
+call fail), holds what is left against the promises, lets a pass run undisturbed, and holds again.
 """
 
 import dataclasses

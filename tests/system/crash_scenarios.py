@@ -18,8 +18,9 @@ def server(lab, include, suffix=".conf"):
 
 class Scenario:
     """A need of the agent's. `issues`: certificates that it costs; `trusted`: Cloudflare accepts
-    what nginx serves at the start; `undisturbed`: exit code of a pass that nothing disturbs; `mend`:
-    shell code, what an administrator does before the pass that must end well; `spoil`: undoes it."""
+    what nginx serves at the start; `undisturbed`: exit code of a pass that nothing disturbs;
+    `mend`: shell code, what an administrator does before the pass that must end well; `spoil`:
+    undoes it."""
 
     issues = 1
     trusted = True

@@ -1,16 +1,16 @@
-"""A pass that is killed, or whose system calls fail, at any point: nothing is worse, nothing is lost,
-nothing is asked for twice.
+"""A pass that is killed, or whose system calls fail, at any point: nothing is worse, nothing is
+lost, nothing is asked for twice.
 
 For each scenario one pass is counted under crash-driver (crash/), then repeated from the same start
-for each of its points: ended there with SIGKILL, or with that call made to fail. After each, what is
-left must be harmless, and one undisturbed pass must end with the newest leaf served, its key beside
-it, exactly one certificate issued for the one need, and no trace of the accident.
+for each of its points: ended there with SIGKILL, or with that call made to fail. After each, what
+is left must be harmless, and one undisturbed pass must end with the newest leaf served, its key
+beside it, exactly one certificate issued for the one need, and no trace of the accident.
 
 Several hosts work at the same time. The build is a release build without sanitizers: build/release,
 made when it is missing, unless ORIGIN_CA_BUILD names another one without sanitizers.
 
-ORIGIN_CA_CRASH=all tries every point instead of the distinct ones, after each call as well as before
-it, with every error (an hour); ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of four.
+ORIGIN_CA_CRASH=all tries every point instead of the distinct ones, after each call as well as
+before it, with every error (an hour); ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of four.
 """
 
 import itertools
