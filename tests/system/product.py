@@ -16,6 +16,12 @@ done
 """
 
 
+# How a service with sanitizers is stopped. After SIGTERM systemd sends SIGCONT, which takes away the
+# SIGSTOP that LeakSanitizer's tracer may be waiting for at that moment: both would wait for ever.
+STOP = ("/bin/sh -c 'kill -TERM $MAINPID; "
+        "while kill -0 $MAINPID 2> /dev/null; do sleep 0.01; done'")
+
+
 class BuildError(RuntimeError):
     pass
 
@@ -88,6 +94,8 @@ def fit_for_sanitizers(unit):
     lines = []
     if re.search(r"^SystemCallFilter=", unit, re.M):
         lines.append("SystemCallFilter=ptrace")
+    if re.search(r"^Type=notify", unit, re.M):
+        lines.append(f"ExecStop={STOP}")
     if re.search(r"^LimitAS=", unit, re.M):
         lines.append("LimitAS=infinity")
     return lines

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from network import tls_context
+from product import STOP
 
 UNIT = "origin-ca-sandbox.service"
 
@@ -73,7 +74,8 @@ class Sandbox:
         """`more`: options of this start only."""
         self.host.run(["rm", "-f", f"{self.directory}/endpoint"])
         self.host.run(["systemd-run", "--quiet", "--collect", f"--unit={self.unit}",
-                       "--service-type=exec", self.program, *self.arguments, *more])
+                       "--service-type=exec", f"--property=ExecStop={STOP}", self.program,
+                       *self.arguments, *more])
         self.host.wait(self._ready, 20, lambda: f"{self.unit} listens:\n"
                        + self.host.journal(self.unit))
         return self

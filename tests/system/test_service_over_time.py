@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from agent import PROGRAM, section
-from product import sandbox_program
+from product import STOP, sandbox_program
 from sandbox import Sandbox
 
 BACKDATED = 86400       # seconds
@@ -31,7 +31,7 @@ class Supervisor:
 
     def start(self):
         self.host.run(["systemd-run", "--quiet", "--no-block", f"--unit={self.unit}",
-                       "--service-type=notify", "--property=Restart=no",
+                       "--service-type=notify", f"--property=ExecStop={STOP}",
                        PROGRAM, "--config", self.config, "run"])
 
     def command(self, *arguments, check=True):
