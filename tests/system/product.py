@@ -16,8 +16,8 @@ done
 """
 
 
-# How a service with sanitizers is stopped. After SIGTERM systemd sends SIGCONT, which takes away the
-# SIGSTOP that LeakSanitizer's tracer may be waiting for at that moment: both would wait for ever.
+# How a service with sanitizers is stopped. After SIGTERM systemd sends SIGCONT, which takes away
+# the SIGSTOP that LeakSanitizer's tracer may be waiting for at that moment: both wait for ever.
 STOP = ("/bin/sh -c 'kill -TERM $MAINPID; "
         "while kill -0 $MAINPID 2> /dev/null; do sleep 0.01; done'")
 
