@@ -55,7 +55,8 @@ static int state_directory_open(const char *path, bool create, int *ret_fd, stru
 static int explain(int result, struct error *error)
 {
 	if (result == -EACCES || result == -EPERM)
-		error_remedy(error, "run as root, or chown the state directory to the agent's user");
+		error_remedy(error,
+			     "run as root, or chown the state directory to the agent's user");
 	return result;
 }
 
@@ -131,9 +132,9 @@ static int lock_open(const struct store *store, int *ret_fd, struct error *error
 	int fd = openat(store->fd, STORE_LOCK,
 			O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return explain(error_errno(error, -errno, "cannot open %s/%s", store->path,
-					   STORE_LOCK),
-			       error);
+		return explain(
+			error_errno(error, -errno, "cannot open %s/%s", store->path, STORE_LOCK),
+			error);
 	struct stat status;
 	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
 		return error_set(error, ERROR_LOCAL, -EINVAL, "%s/%s is not a regular file",
