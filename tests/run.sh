@@ -64,7 +64,9 @@ stage_sandbox() {
 
 stage_system() {
 	preset_build sanitizers
-	ORIGIN_CA_BUILD=$top/build/sanitizers run_pytest tests/system
+	# Hosts are independent and mostly wait: several at once.
+	ORIGIN_CA_BUILD=$top/build/sanitizers run_pytest -n "$((2 * $(nproc)))" --dist loadfile \
+		tests/system
 }
 
 stage_bench() {

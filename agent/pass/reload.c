@@ -46,7 +46,7 @@ int reload_target(struct pass *pass, const struct config_target *target, bool re
 	int result = bus_of(pass, &bus, error);
 	if (result == 0)
 		result = reload_unit(bus, target, &unit, error);
-	struct unit_status status;
+	struct unit_status status = {0};
 	if (result == 0)
 		result = unit_status(bus, unit, &status, error);
 	if (result < 0)

@@ -26,7 +26,7 @@ import pytest
 import product
 from agent import Agent
 from conftest import stop_checked
-from crash_lab import Broken, Lab, distinct
+from crash_lab import Lab, distinct
 from crash_scenarios import (FirstIssue, LostAnswer, Redeploy, Renewal, Rollback, SecondNeed,
                              Unfinished)
 from nginx import Nginx
@@ -84,7 +84,7 @@ def in_all(labs, work):
         raise errors[0]
 
 
-def try_all(labs, points, attempt, capsys):
+def try_all(labs, points, attempt, tell):
     """attempt(lab, *point) for each of the points, on whichever lab is free."""
     todo, broken = queue.SimpleQueue(), []
     for point in points:
@@ -98,37 +98,35 @@ def try_all(labs, points, attempt, capsys):
                 return
             try:
                 attempt(lab, *point)
-            except Broken as error:
+            except AssertionError as error:
                 where, *how = point
                 broken.append(f"--- at point {where} {how or ''}:\n{error}")
 
     in_all(labs, work)
-    with capsys.disabled():
-        print(f"\n{labs[0].scenario.__class__.__name__}: {len(points) - todo.qsize()} points "
-              f"tried, {len(broken)} broken ", end="")
+    tell(f"{len(points) - todo.qsize()} points tried, {len(broken)} broken")
     assert not broken, "\n".join(broken)
 
 
 @pytest.mark.parametrize("scenario", SHARES)
-def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, scenario, capsys):
+def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, scenario, tell):
     in_all(labs, lambda lab: lab.begin(scenario()))
     found = labs[0].points()
     if ALL:
         points = list(itertools.product(found, ((), ("--after",))))
     else:
         points = [(point,) for point in distinct(found)[::SHARES[scenario][0]]]
-    try_all(labs, points, Lab.crash, capsys)
+    try_all(labs, points, Lab.crash, tell)
 
 
 @pytest.mark.parametrize("scenario", SHARES)
-def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, scenario, capsys):
+def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, scenario, tell):
     in_all(labs, lambda lab: lab.begin(scenario()))
     found = labs[0].points("--reads")
     if ALL:
         points = list(itertools.product(found, ERRORS, ((), ("--onward",))))
     else:
         points = list(zip(distinct(found, 1), itertools.cycle(ERRORS)))[::SHARES[scenario][1]]
-    try_all(labs, points, Lab.fail, capsys)
+    try_all(labs, points, Lab.fail, tell)
 
 
 def test_way_back_leads_past_a_snippet_that_no_server_has_read(labs):

@@ -90,13 +90,15 @@ def test_pass_with_nothing_due_is_well_on_a_full_disk(small):
     assert done.certificate(NAME)["outcome"] == "current" and done.json["changed"] is False
 
 
-def test_disk_that_fills_up_while_the_api_is_asked_costs_no_second_certificate(small):
+def test_disk_that_fills_up_while_the_api_is_asked_has_room_for_the_answer(small):
     agent = small()
     agent.sandbox.fault("POST /certificates:slow-body=2")
     process = agent.host.spawn([agent.program, "--renew-now"])
     agent.host.wait(agent.sandbox.issued, message="the certificate is made")
     fill(agent)
     process.wait(60)
+    assert "BEGIN CERTIFICATE" in agent.host.read(
+        f"{MOUNT}/state/certificates/{NAME}/0001/fullchain.pem")
     free(agent)
     one = agent.renew(check=0).certificate(NAME)
     assert one["generation"] == 1 and one["serial"] == agent.sandbox.issued()[0]["id"]

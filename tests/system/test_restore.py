@@ -1,10 +1,11 @@
 """State that is lost, damaged or older than what is served: rebuilt from what is there."""
 
-import pytest
+import contextlib
 
 from origin import NAME
 
 API_DOWN = "POST /certificates:1010:always"
+STATE = "/var/lib/origin-ca-agent"
 
 
 def damage(origin, path, how):
@@ -17,45 +18,76 @@ def damage(origin, path, how):
         host.run(["truncate", "-s", "0", path])
     elif how == "garbage":
         host.run(["sh", "-c", 'head -c 300 /dev/urandom > "$1"', "garbage", path])
-    elif how == "directory":
-        host.run(["sh", "-c", 'rm "$1"; mkdir "$1"', "directory", path])
 
 
-@pytest.mark.parametrize("how", ["deleted", "cut", "garbage"])
-def test_state_is_rebuilt_from_the_files(origin, how):
-    damage(origin, origin.agent.state_path("certificates", NAME, "state.json"), how)
-    done = origin.agent.renew(check=0)
-    assert done.json["reloads"] == 0 and not done.certificate(NAME)["issued"]
-    status = origin.agent.status(check=0).certificate(NAME)
-    assert (status["active_generation"], status["serial"]) == (1, origin.serials()[0])
-    origin.agent.renew(NAME, force=True, check=0)
+@contextlib.contextmanager
+def backup(host):
+    """Gives a function that puts the state directory back to what it is now."""
+    host.run(["cp", "-a", STATE, "/srv/backup"])
+    try:
+        yield lambda: host.run(["sh", "-c", f"rm -rf {STATE} && cp -a /srv/backup {STATE}"])
+    finally:
+        host.remove("/srv/backup")
+
+
+def test_lost_state_is_rebuilt_from_the_files(origin):
+    agent = origin.agent
+    for how in ("deleted", "cut", "garbage"):
+        damage(origin, agent.state_path("certificates", NAME, "state.json"), how)
+        done = agent.renew(check=0)
+        assert not done.certificate(NAME)["issued"]
+        status = agent.status(check=0).certificate(NAME)
+        assert (status["active_generation"], status["serial"]) == (1, origin.serials()[0])
+    agent.renew(NAME, force=True, check=0)
     assert origin.served() == origin.serials()[1] and len(origin.serials()) == 2
-    assert origin.agent.generations(NAME) == [1, 2]
+    assert agent.generations(NAME) == [1, 2]
 
 
-@pytest.mark.parametrize("file", ["settled.json", "schedule.json", "lock"])
-@pytest.mark.parametrize("how", ["deleted", "garbage"])
-def test_hints_of_the_last_pass_may_be_lost(origin, file, how):
-    damage(origin, origin.agent.state_path(file), how)
-    for _ in range(2):
-        assert not origin.agent.renew(check=0).json["changed"]
+def test_hints_of_the_last_pass_may_be_lost(origin):
+    for file in ("settled.json", "schedule.json", "lock"):
+        for how in ("garbage", "deleted"):
+            damage(origin, origin.agent.state_path(file), how)
+            assert not origin.agent.renew(check=0).json["changed"]
     assert len(origin.serials()) == 1
 
 
-@pytest.mark.parametrize("file, how", [
-    ("key.pem", "garbage"), ("key.pem", "empty"), ("key.pem", "deleted"), ("cert.pem", "cut"),
-    ("fullchain.pem", "deleted")])
-def test_damaged_generation_is_replaced_before_anybody_notices(origin, file, how):
-    damage(origin, origin.agent.state_path("certificates", NAME, "0001", file), how)
-    reissue = origin.agent.renew(dry_run=True, check=1).certificate(NAME)["reissue"]
-    assert reissue in (["unreadable"], ["mismatch"])
+def test_damaged_generation_is_replaced_before_anybody_notices(origin):
+    agent = origin.agent
     with origin.nginx.client(NAME, ca=origin.sandbox.roots()) as client:
-        done = origin.agent.renew(check=0)
-    assert not client.failures
-    assert done.certificate(NAME)["generation"] == 2
-    assert f"{NAME}/0001" in done.stderr
-    assert origin.served() == origin.serials()[1]
-    assert not origin.agent.renew(check=0).json["changed"] and len(origin.serials()) == 2
+        for generation, (file, how) in enumerate([
+                ("key.pem", "garbage"), ("key.pem", "deleted"), ("cert.pem", "cut"),
+                ("fullchain.pem", "empty")], start=1):
+            damaged = agent.state_path("certificates", NAME, f"{generation:04}")
+            damage(origin, f"{damaged}/{file}", how)
+            reissue = agent.renew(dry_run=True, check=1).certificate(NAME)["reissue"]
+            assert set(reissue) & {"unreadable", "mismatch"}
+            done = agent.renew(check=0)
+            assert done.certificate(NAME)["generation"] == generation + 1
+            assert damaged in done.stderr
+            assert origin.served() == origin.serials()[generation]
+            origin.host.remove(damaged)     # not a second time
+        assert not agent.renew(check=0).json["changed"]
+    assert not client.failures and len(origin.serials()) == 5
+
+
+def test_restored_backup_ends_in_a_pair_that_is_served(origin):
+    agent = origin.agent
+    with backup(origin.host) as restore:
+        for names in ((), (NAME,)):
+            agent.renew(NAME, force=True, check=0)
+            with origin.nginx.client(NAME, ca=origin.sandbox.roots()) as client:
+                restore()
+                done = agent.renew(*names, check=0)
+                assert not done.certificate(NAME)["issued"]
+                assert origin.served() == origin.serials()[0]
+                assert origin.nginx.test().returncode == 0
+                assert not agent.renew(check=0).json["changed"]
+            assert not client.failures
+    agent.renew(NAME, force=True, check=0)
+    assert origin.served() == origin.serials()[-1] and len(origin.serials()) == 4
+
+
+
 
 
 def test_key_of_another_certificate_is_noticed(origin):
@@ -92,48 +124,24 @@ def test_lost_directory_of_a_certificate_costs_one_certificate(origin):
     assert origin.served() == origin.serials()[1] and len(origin.serials()) == 2
 
 
-@pytest.mark.parametrize("names", [(), (NAME,)], ids=["all", "named"])
-def test_restored_backup_ends_in_a_pair_that_is_served(origin, names):
-    agent, host = origin.agent, origin.host
-    state = "/var/lib/origin-ca-agent"
-    host.run(["cp", "-a", state, "/srv/backup"])
-    try:
-        agent.renew(NAME, force=True, check=0)
-        agent.renew(NAME, force=True, check=0)
-        with origin.nginx.client(NAME, ca=origin.sandbox.roots()) as client:
-            host.run(["sh", "-c", f"rm -rf {state} && cp -a /srv/backup {state}"])
-            done = agent.renew(*names, check=0)
-            assert not done.certificate(NAME)["issued"]
-            assert origin.served() == origin.serials()[0] and origin.nginx.test().returncode == 0
-            assert not agent.renew(check=0).json["changed"]
-            agent.renew(NAME, force=True, check=0)
-            assert origin.served() == origin.serials()[3] and len(origin.serials()) == 4
-        assert not client.failures
-    finally:
-        host.remove("/srv/backup")
-
 
 def test_number_that_a_snippet_names_is_not_used_for_other_files(origin):
     """The state directory went back in time, the snippets (elsewhere) did not."""
-    agent, host = origin.agent, origin.host
-    state = "/var/lib/origin-ca-agent"
+    agent = origin.agent
     agent.target("nginx", snippet_dir="/etc/nginx/by-hand")
     origin.nginx.add(NAME, snippet=f"/etc/nginx/by-hand/{NAME}.conf")
     agent.renew(check=0)
-    host.run(["cp", "-a", state, "/srv/backup"])
-    try:
+    with backup(origin.host) as restore:
         agent.renew(NAME, force=True, check=0)
-        host.run(["sh", "-c", f"rm -rf {state} && cp -a /srv/backup {state}"])
+        restore()
         done = agent.renew(NAME, force=True, check=0)
-        assert done.certificate(NAME)["generation"] == 3
-        assert origin.served() == origin.serials()[2]
-    finally:
-        host.remove("/srv/backup")
+    assert done.certificate(NAME)["generation"] == 3
+    assert origin.served() == origin.serials()[2]
 
 
 def test_removed_and_forgotten_state_directory_starts_anew(origin):
     """As after a reinstallation over a running server."""
-    origin.host.remove("/var/lib/origin-ca-agent")
+    origin.host.remove(STATE)
     assert origin.served() == origin.serials()[0]
     assert origin.agent.renew(check=0).certificate(NAME)["issued"]
     assert origin.served() == origin.serials()[1] and len(origin.serials()) == 2
