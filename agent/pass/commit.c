@@ -54,13 +54,16 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 	 * again at any time. */
 	if (!state || !state->verified_generation)
 		return 0;
+	/* A pass that was killed may have replaced what the state tells of. */
+	bool verified = !state->reload_pending && state->verified_generation == state->generation &&
+			!(target_job->reasons & REDEPLOY_DIFFERS);
 	CLEANUP(freep) char *name = rollback_name(target_job);
 	CLEANUP(closep) int directory = -1;
 	struct file_stamp stamp;
 	int result = store_certificate_open(&pass->store, job->certificate->name, true, &directory,
 					    error);
-	/* One that is there leads to what was verified last; commit_settle() removes it. */
-	if (result < 0 || file_stamp_at(directory, name, &stamp) == 0)
+	/* One that is there leads to what was verified last, unless it should be gone. */
+	if (result < 0 || (!verified && file_stamp_at(directory, name, &stamp) == 0))
 		return result;
 	return file_write_at(directory, job->where, name, target_job->before.data,
 			     target_job->before.length, &FILE_ACCESS(0600), FILE_SYNC, error);

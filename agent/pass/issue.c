@@ -20,6 +20,7 @@ enum {
 	UNANSWERED_LIMIT = 8,	     /* certificates in a row; then the others are not even tried */
 	LOST_TRIES = 3,		     /* of one POST whose outcome stayed unknown, within a pass */
 	LOST_WAIT_MS = 2000,	     /* at most, before the list is read: it may lag */
+	LOOK_AGAIN_MS = 1000,	     /* between looks for what may still be at work */
 };
 
 /* One certificate on its way from nothing to a generation. */
@@ -91,6 +92,29 @@ static int adopt(struct attempt *attempt, struct error *error)
 	return result;
 }
 
+/*
+ * As adopt(), for the request of an earlier pass. One that was killed may have asked a moment ago,
+ * and the API may still be at work on it: before the time is over that an answer is given, a list
+ * without the certificate proves nothing.
+ */
+static int adopt_earlier(struct attempt *attempt, struct error *error)
+{
+	const struct config_certificate *certificate = attempt->job->certificate;
+	int64_t asked_at = pending_asked_at(attempt->directory);
+	for (bool told = false;; told = true) {
+		int found = adopt(attempt, error);
+		int64_t age = clock_now() - asked_at;
+		if (found != 0 || age < 0 || age >= certificate->api->timeout ||
+		    clock_monotonic_ms() >= attempt->pass->deadline_ms)
+			return found;
+		if (!told)
+			log_notice("%s: an earlier pass asked %lld s ago and did not live to hear "
+				   "the answer; looking for it",
+				   certificate->name, (long long)age);
+		clock_sleep_ms(LOOK_AGAIN_MS);
+	}
+}
+
 static int create(struct attempt *attempt, struct error *error)
 {
 	const struct config_certificate *certificate = attempt->job->certificate;
@@ -101,10 +125,13 @@ static int create(struct attempt *attempt, struct error *error)
 		.validity_days = certificate->validity_days,
 	};
 	struct origin_certificate answer = {0};
+	pending_asked_set(attempt->directory, clock_now());
 	int result = origin_ca_create(attempt->client, &request, &answer, error);
 	if (result == 0) {
 		attempt->pem = TAKE_PTR(answer.pem);
 		attempt->id = TAKE_PTR(answer.id);
+	} else {
+		pending_asked_set(attempt->directory, 0); /* we lived to hear how it ended */
 	}
 	origin_certificate_free(&answer);
 	return result;
@@ -154,7 +181,8 @@ static int ask(struct attempt *attempt, struct error *error)
 	for (int try = 1;; try++) {
 		if (look) {
 			struct error lost = *error;
-			int found = adopt(attempt, error);
+			int found =
+				try == 1 ? adopt_earlier(attempt, error) : adopt(attempt, error);
 			if (found > 0)
 				return 0;
 			/* A site about to go dark is worse than a second certificate; but what is

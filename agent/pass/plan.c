@@ -98,10 +98,6 @@ static unsigned check_files(struct pass *pass, struct pass_job *job, int directo
 	for (size_t i = count; i > 0 && numbers[i - 1] > 0; i--) {
 		struct generation_meta meta = {0};
 		int result = generation_read(directory, job->where, numbers[i - 1], &meta, &error);
-		if (result < 0 && result != -EBADMSG && result != -ENOENT) {
-			job->error = error; /* it may be whole: that costs no certificate */
-			return 0;
-		}
 		if (result < 0) {
 			job->error = error;
 			/* What could not be read just now is not lost: no certificate is asked for,

@@ -44,6 +44,15 @@ int pending_prepare(int certificate, const char *where, enum key_type key_type,
 /* True when there is a pending directory with a key. */
 bool pending_exists(int certificate);
 
+/*
+ * The moment when the API was asked with the pending key, 0 when nobody waits for an answer: a pass
+ * that is killed in between leaves a request that may still be at work. pending_prepare() keeps it.
+ * It is the directory's time of modification, and not worth a sync: a power cut takes longer than a
+ * request.
+ */
+int64_t pending_asked_at(int certificate);
+void pending_asked_set(int certificate, int64_t at);
+
 int pending_discard(int certificate, const char *where, struct error *error);
 
 /* What a generation knows about its leaf besides the files themselves. */

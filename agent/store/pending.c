@@ -34,6 +34,21 @@ bool pending_exists(int certificate)
 	       S_ISREG(status.st_mode) && status.st_size > 0;
 }
 
+int64_t pending_asked_at(int certificate)
+{
+	struct stat status;
+	if (fstatat(certificate, GENERATION_PENDING, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return status.st_mtim.tv_sec;
+}
+
+void pending_asked_set(int certificate, int64_t at)
+{
+	const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = at}};
+	/* Where it fails, "just now" stays: that only costs patience. */
+	utimensat(certificate, GENERATION_PENDING, times, AT_SYMLINK_NOFOLLOW);
+}
+
 int pending_discard(int certificate, const char *where, struct error *error)
 {
 	return file_remove_at(certificate, where, GENERATION_PENDING, error);
@@ -194,6 +209,7 @@ int pending_prepare(int certificate, const char *where, enum key_type key_type,
 	/* A leaf that is there and belongs to the key is not given up for an empty file. */
 	CLEANUP(buffer_free) struct buffer leaf = BUFFER(FILE_LIMIT);
 	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
+	int64_t asked_at = reused ? pending_asked_at(certificate) : 0;
 	int kept = 0;
 	if (result == 0 && reused)
 		kept = pending_leaf(pending, path, key, &leaf, &facts, error);
@@ -201,6 +217,7 @@ int pending_prepare(int certificate, const char *where, enum key_type key_type,
 		result = kept;
 	if (result == 0 && kept == 0)
 		result = room_take(pending, path, hostnames, access, error);
+	pending_asked_set(certificate, asked_at);
 	/* Also for a key that was found: who wrote it may have been killed before it was synced. */
 	if (result == 0)
 		result = pending_sync(certificate, where, pending, path, error);

@@ -26,7 +26,8 @@ static int connection_fd(struct MHD_Connection *connection)
 	return info ? info->connect_fd : -1;
 }
 
-/* Waits, but not for a client that is gone, nor when the sandbox ends. */
+/* Waits, but not for a client that is gone (with its connection, else -1), nor when the sandbox
+ * ends. */
 static void wait_ms(const struct sandbox *sandbox, int connection, int64_t milliseconds)
 {
 	struct pollfd events[] = {
@@ -214,6 +215,9 @@ static bool fault_before(struct sandbox *sandbox, const struct request *request,
 	case FAULT_HANG:
 		wait_ms(sandbox, connection, fault->value * 1000);
 		return true;
+	case FAULT_SLOW_WORK:
+		wait_ms(sandbox, -1, fault->value * 1000);
+		return false;
 	case FAULT_ERROR:
 		reply_code(reply, 400, (int)fault->value);
 		return true;

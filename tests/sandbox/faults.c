@@ -25,6 +25,7 @@ static const struct {
 	[FAULT_REFUSED_OK] = {"200-false", 1100, true},
 	[FAULT_RATE_LIMIT] = {"429", 1, true},
 	[FAULT_HTML] = {"500-html", 500, true},
+	[FAULT_SLOW_WORK] = {"slow-work", 2, false},
 	[FAULT_LOSE_ANSWER] = {"lose-answer", 0, true},
 	[FAULT_HANG_AFTER] = {"hang-after", 3600, true},
 	[FAULT_HTML_AFTER] = {"502-html-after", 502, true},

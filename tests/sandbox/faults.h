@@ -22,6 +22,7 @@ enum fault_kind {
 	FAULT_RATE_LIMIT,   /* 429, Retry-After `value` */
 	FAULT_HTML,	    /* an HTML page with HTTP status `value` */
 	/* It is done, and journalled. */
+	FAULT_SLOW_WORK,   /* after `value` seconds, though the client may be gone by then */
 	FAULT_LOSE_ANSWER, /* the connection is closed without an answer */
 	FAULT_HANG_AFTER,
 	FAULT_HTML_AFTER, /* an HTML page with HTTP status `value` */

@@ -73,6 +73,20 @@ def test_html_instead_of_json(shared, kind, status, made):
     assert issued(shared) == before + made
 
 
+def test_slow_work_is_done_for_a_client_that_is_gone(start):
+    sandbox = start("--fault", "POST /certificates:slow-work=2")
+    impatient = sandbox.connect(timeout=0.5)
+    with pytest.raises(TimeoutError):
+        sandbox.send(impatient, "POST", "/certificates", {
+            "csr": CSR_P256, "hostnames": ["example.com"], "request_type": "origin-ecc"})
+    impatient.close()
+    assert issued(sandbox) == 0
+    deadline = time.monotonic() + 20
+    while issued(sandbox) == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert issued(sandbox) == 1
+
+
 def test_slow_body_is_slow_but_whole(shared):
     shared.fault("POST /certificates:slow-body=1")
     began = time.monotonic()

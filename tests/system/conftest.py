@@ -36,6 +36,15 @@ def pytest_runtest_makereport(item, call):
         report.sections.append((f"journal of host {number + 1}, last 200 lines", text))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What tests have to say beyond passed or failed: the fixture `tell`."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                if name == "told" and report.when == "call":
+                    terminalreporter.write_line(f"{report.nodeid}: {value}")
+
+
 def stop_checked(host):
     """Stops the host; what a sanitizer found in a service fails the test."""
     if host.pid is None:
@@ -52,6 +61,12 @@ def boot(tree, build, **options):
     host = product.boot_host(tree, build, **options)
     LIVE_HOSTS.add(host)
     return host
+
+
+@pytest.fixture
+def tell(record_property):
+    """tell(TEXT): a line about the test at the end of the run, passed or failed."""
+    return lambda text: record_property("told", text)
 
 
 @pytest.fixture(scope="session")

@@ -138,15 +138,15 @@ class Lab:
         return [Point(int(number), call, thing) for number, call, thing in
                 (line.split("\t", 2) for line in lines)]
 
-    def crash(self, point, *options):
+    def crash(self, point, options=()):
         done = self.drive("--at", str(point.number), *options)
         reached = len(self.log()) >= point.number
         hold(done.returncode == KILLED or not reached, "the pass was not killed", done)
         self.harmless()
         self.recovers()
 
-    def fail(self, point, error):
-        done = self.drive("--at", str(point.number), "--fail", error, "--reads")
+    def fail(self, point, error, options=()):
+        done = self.drive("--at", str(point.number), "--fail", error, "--reads", *options)
         told = f"exit {done.returncode}", done.stdout, done.stderr
         hold(done.returncode in (0, 1, 3, 4), "the pass did not end in order", *told)
         hold(done.returncode == 0 or done.stderr.strip(), "it failed and did not say why", *told)

@@ -19,7 +19,7 @@ def server(lab, include, suffix=".conf"):
 class Scenario:
     """A need of the agent's. `issues`: certificates that it costs; `trusted`: Cloudflare accepts
     what nginx serves at the start; `undisturbed`: exit code of a pass that nothing disturbs;
-    `mend`: shell code, what an administrator does before the pass that must end well; `spoil`:
+    `mend`: what an administrator does before the pass that must end well (shell code); `spoil`
     undoes it."""
 
     issues = 1
@@ -47,7 +47,7 @@ class Scenario:
         lab.agent.remove("target-nginx")
         lab.host.remove(STATE_DIRECTORY)
         lab.host.run(["mkdir", STATE_DIRECTORY])
-        lab.agent.configure(agent={"concurrency": 1}, api={"timeout": "3s"})
+        lab.agent.configure(agent={"concurrency": 1}, api={"timeout": "5s"})
         lab.agent.certificate(NAME, hostnames=[NAME])
         lab.host.run(["systemctl", "restart", "nginx.service"])
 

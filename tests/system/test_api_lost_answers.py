@@ -58,6 +58,18 @@ def test_pass_that_is_killed_while_it_waits_leaves_a_certificate_to_adopt(agent,
     assert posts(sandbox) == 1
 
 
+def test_request_still_at_work_when_its_pass_was_killed_is_not_repeated(agent, sandbox):
+    """A service that is restarted while it asks: the next pass comes before the certificate is
+    made, and a list that does not show it yet proves nothing."""
+    sandbox.fault("POST /certificates:slow-work=3")
+    process = agent.host.spawn([agent.program, "--renew-now"])
+    agent.host.wait(lambda: sandbox.fault()[0]["used"], message="the API is at work")
+    process.kill()
+    process.wait()
+    assert sandbox.issued() == []
+    adopted_once(agent, sandbox)
+
+
 def test_libcurl_does_not_repeat_a_post_on_a_connection_that_was_used_before(agent, sandbox):
     """A key that was sent before makes the pass read the list first, so that the POST goes over a
     connection that has served; when such a one ends, libcurl by itself sends again."""

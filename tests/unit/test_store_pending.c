@@ -295,6 +295,23 @@ static void test_no_inodes_left_is_found_before_the_api_is_asked(void **state)
 	on_small_disk(state, "size=1m,nr_inodes=64", inodes_before);
 }
 
+static void test_the_moment_of_asking_is_kept_until_the_key_goes(void **state)
+{
+	struct fixture *fixture = *state;
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *again = NULL;
+	bool reused;
+	assert_int_equal(pending_asked_at(fixture->certificate), 0);
+	assert_int_equal(fixture_prepare(fixture, &key, &reused), 0);
+	assert_int_equal(pending_asked_at(fixture->certificate), 0);
+	pending_asked_set(fixture->certificate, 1700000000);
+	assert_int_equal(fixture_prepare(fixture, &again, &reused), 0);
+	assert_true(reused);
+	assert_int_equal(pending_asked_at(fixture->certificate), 1700000000);
+	assert_int_equal(pending_discard(fixture->certificate, fixture->where, NULL), 0);
+	assert_int_equal(pending_asked_at(fixture->certificate), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +327,7 @@ int main(void)
 		fixture_test(test_a_full_disk_is_found_before_the_api_is_asked),
 		fixture_test(test_a_disk_that_fills_while_the_api_works_costs_no_certificate),
 		fixture_test(test_no_inodes_left_is_found_before_the_api_is_asked),
+		fixture_test(test_the_moment_of_asking_is_kept_until_the_key_goes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
