@@ -11,7 +11,9 @@ packages=(
 	libmicrohttpd-dev libcmocka-dev
 	python3 python3-pytest python3-pytest-xdist python3-cryptography
 	systemd systemd-sysv dbus polkitd util-linux procps iproute2
-	nginx openssl ca-certificates curl jq
+	nginx apache2 haproxy lighttpd lighttpd-mod-openssl
+	tomcat10 tomcat10-admin default-jre-headless
+	openssl ca-certificates curl jq diffutils
 )
 policy=/usr/sbin/policy-rc.d
 policy_mark='# made by origin-ca-agent/tests/setup.sh, and removed by it'

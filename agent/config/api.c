@@ -51,6 +51,7 @@ static struct config_api *api_new(const char *name, struct config_place place)
 	api->place = place;
 	api->endpoint = string_copy("https://api.cloudflare.com/client/v4");
 	api->timeout = 30;
+	api->root_url = string_copy("https://developers.cloudflare.com/ssl/static");
 	return api;
 }
 
@@ -69,6 +70,8 @@ void config_api_free(struct config_api *api)
 	free(api->token_file);
 	free(api->ca_file);
 	secret_free(api->proxy);
+	free(api->root_url);
+	string_list_free(&api->root_sha256);
 	free(api);
 }
 

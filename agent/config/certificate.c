@@ -314,6 +314,9 @@ void config_certificate_free(struct config_certificate *certificate)
 	string_list_free(&certificate->hostnames_unicode);
 	free(certificate->targets);
 	free(certificate->zone_id);
+	free(certificate->private_key_file);
+	free(certificate->csr_file);
+	free(certificate->keystore_password_file);
 	free(certificate);
 }
 

@@ -68,17 +68,27 @@ struct config_api {
 	char *ca_file;	  /* absolute, or NULL: the system's */
 	char *proxy;	  /* or NULL: the usual environment variables */
 	int64_t timeout;
+	char *root_url; /* directory of the published roots, without a final slash; https, or http
+			   for a loopback address */
+	struct string_list root_sha256; /* of the DER, lower-case hex: pins beside the published */
 };
 
 enum target_type {
-	TARGET_NGINX
+	TARGET_NGINX,
+	TARGET_APACHE,
+	TARGET_TOMCAT,
+	TARGET_HAPROXY,
+	TARGET_CUSTOM,
+	TARGET_TYPE_COUNT,
 };
 const char *target_type_name(enum target_type type);
 
 enum reload_method {
 	RELOAD_RELOAD,
 	RELOAD_RESTART,
-	RELOAD_NONE
+	RELOAD_SSL,	/* "ssl-reload": Tomcat reads its keystores again (target/manager.h) */
+	RELOAD_COMMAND, /* "command": `reload_command` (target/command.h) */
+	RELOAD_NONE,
 };
 const char *reload_method_name(enum reload_method method);
 
@@ -89,6 +99,11 @@ struct config_target {
 	enum target_type type;
 	char *unit; /* "nginx.service", or NULL: by type and by which unit exists */
 	enum reload_method reload;
+	char *manager_url; /* Tomcat's manager, without a final slash: https, or http for a loopback
+			      address; set for RELOAD_SSL */
+	char *manager_credentials_file;	   /* absolute; "USER:PASSWORD"; set for RELOAD_SSL */
+	struct string_list reload_command; /* argv, the first absolute; for RELOAD_COMMAND */
+	int64_t reload_timeout;		   /* seconds, of unit, manager or command */
 	char *template_name; /* file name without ".mustache", default by type, or absolute path */
 	char *snippet_dir;   /* absolute; default STATE/snippets/TARGET */
 	char *probe_host;    /* address, or NULL: `probe = none` */
@@ -96,6 +111,14 @@ struct config_target {
 	int64_t probe_timeout;
 	bool start_stopped;
 	struct file_access access; /* of snippets; default 0644 */
+};
+
+/* What a generation has besides PEM files; the files are named in store/generation.h. */
+enum certificate_format {
+	FORMAT_DER = 1 << 0,	  /* leaf */
+	FORMAT_P7B = 1 << 1,	  /* leaf and root */
+	FORMAT_P12 = 1 << 2,	  /* key and full chain, encrypted */
+	FORMAT_COMBINED = 1 << 3, /* full chain and key, PEM */
 };
 
 struct config_certificate {
@@ -109,8 +132,16 @@ struct config_certificate {
 	const struct config_api *api;
 	char *zone_id; /* 32 hex digits, or NULL */
 	enum key_type key_type;
-	int64_t validity_days; /* one of Cloudflare's seven */
+	bool key_type_given;	/* it was written: the user's own key must be of it */
+	bool reuse_key;		/* the next generation has the key of this one */
+	char *private_key_file; /* absolute, the user's own key; or NULL: made by the agent */
+	char *csr_file;		/* absolute, the user's own request; or NULL */
+	int64_t validity_days;	/* one of Cloudflare's seven */
 	struct renew_before renew_before;
+	unsigned formats; /* enum certificate_format: asked for, or needed by a target */
+	char *keystore_password_file;	 /* absolute; of keystore.p12; or NULL */
+	bool chain_root;		 /* chain.pem is the root, not empty */
+	bool authenticated_origin_pulls; /* servers ask for Cloudflare's client certificate */
 	struct file_access access; /* of key.pem; certificates are the same plus world-readable;
 				      default 0600 */
 };

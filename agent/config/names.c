@@ -10,12 +10,14 @@ static const char *const key_types[KEY_TYPE_COUNT] = {
 	[KEY_RSA_4096] = "rsa-4096",
 };
 
-static const char *const target_types[] = {[TARGET_NGINX] = "nginx"};
+static const char *const target_types[] = {
+	[TARGET_NGINX] = "nginx",     [TARGET_APACHE] = "apache", [TARGET_TOMCAT] = "tomcat",
+	[TARGET_HAPROXY] = "haproxy", [TARGET_CUSTOM] = "custom",
+};
 
 static const char *const reload_methods[] = {
-	[RELOAD_RELOAD] = "reload",
-	[RELOAD_RESTART] = "restart",
-	[RELOAD_NONE] = "none",
+	[RELOAD_RELOAD] = "reload",   [RELOAD_RESTART] = "restart", [RELOAD_SSL] = "ssl-reload",
+	[RELOAD_COMMAND] = "command", [RELOAD_NONE] = "none",
 };
 
 static const char *word(const char *const *words, size_t count, unsigned index)

@@ -231,6 +231,7 @@ static struct config_target *target_new(const char *name, struct config_place pl
 	target->probe_host = string_copy("127.0.0.1");
 	target->probe_port = 443;
 	target->probe_timeout = 15;
+	target->reload_timeout = 90; /* systemd's own default for a start or a reload */
 	target->access = FILE_ACCESS(0644);
 	return target;
 }
@@ -263,6 +264,9 @@ void config_target_free(struct config_target *target)
 		return;
 	free(target->name);
 	free(target->unit);
+	free(target->manager_url);
+	free(target->manager_credentials_file);
+	string_list_free(&target->reload_command);
 	free(target->template_name);
 	free(target->snippet_dir);
 	free(target->probe_host);

@@ -5,14 +5,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "target/kind.h"
 #include "target/unit.h"
 
 enum {
 	RELOAD_LEAST_MS = 5000, /* of the pass must be left to ask for one */
-	RELOAD_TIMEOUT_MS = 90000
-}; /* as systemd's own default for a start or reload */
-
-static const char *const nginx_units[] = {"nginx.service"};
+};
 
 int reload_unit(struct unit_bus *bus, const struct config_target *target, const char **ret_unit,
 		struct error *error)
@@ -21,7 +19,8 @@ int reload_unit(struct unit_bus *bus, const struct config_target *target, const 
 		*ret_unit = target->unit;
 		return 0;
 	}
-	return unit_choose(bus, nginx_units, ARRAY_SIZE(nginx_units), ret_unit, error);
+	const struct target_kind *kind = target_kind(target->type);
+	return unit_choose(bus, kind->units, kind->unit_count, ret_unit, error);
 }
 
 static int bus_of(struct pass *pass, struct unit_bus **ret_bus, struct error *error)
@@ -72,8 +71,8 @@ int reload_target(struct pass *pass, const struct config_target *target, bool re
 	if (left < RELOAD_LEAST_MS)
 		return error_set(error, ERROR_TRANSIENT, -ETIME,
 				 "%s is not reloaded: the time of this pass is over", unit);
-	if (left > RELOAD_TIMEOUT_MS)
-		left = RELOAD_TIMEOUT_MS;
+	if (left > target->reload_timeout * 1000)
+		left = target->reload_timeout * 1000;
 	pass->reloads++;
 	log_progress("%s: waiting for %s", target->name, unit);
 	/* A restart with a configuration that is broken elsewhere would end a server that works;

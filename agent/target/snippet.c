@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/paths.h"
 #include "store/generation.h"
+#include "target/kind.h"
 #include "target/template_tree.h"
 
 /* Counts up when the same input would give other bytes than before (a value is added or spelt
@@ -237,15 +238,6 @@ static int partial_give(const char *name, struct buffer *text, void *context, st
 	return buffer_add(text, buffer_text(&source->text), source->text.length);
 }
 
-static enum template_escape escape_of(enum target_type type)
-{
-	switch (type) {
-	case TARGET_NGINX:
-		return TEMPLATE_ESCAPE_NGINX;
-	}
-	return TEMPLATE_ESCAPE_NONE;
-}
-
 int snippet_render(const struct snippet_template *template,
 		   const struct config_certificate *certificate, unsigned number,
 		   const char *state_dir, struct buffer *text, struct error *error)
@@ -254,7 +246,7 @@ int snippet_render(const struct snippet_template *template,
 	/* A context of callbacks cannot be const; partial_give() only reads it. */
 	struct snippet_template reader = *template;
 	struct template_options options = {
-		.escape = escape_of(template->target->type),
+		.escape = target_kind(template->target->type)->escape,
 		.partial = partial_give,
 		.context = &reader,
 		.source_name = source->path,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "target/kind.h"
 #include "target/snippet.h"
 
 enum {
@@ -86,11 +87,7 @@ int snippet_directory_open(const struct config_target *target, int *ret_fd, stru
 char *snippet_file_name(const struct config_target *target,
 			const struct config_certificate *certificate)
 {
-	switch (target->type) {
-	case TARGET_NGINX:
-		break;
-	}
-	return string_format("%s.conf", certificate->name);
+	return string_format("%s.%s", certificate->name, target_kind(target->type)->suffix);
 }
 
 int snippet_read(int directory, const struct config_target *target, const char *file,

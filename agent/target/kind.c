@@ -1,0 +1,54 @@
+#include "target/kind.h"
+
+static const char *const nginx_units[] = {"nginx.service"};
+static const char *const apache_units[] = {"apache2.service", "httpd.service"};
+static const char *const tomcat_units[] = {"tomcat10.service", "tomcat9.service", "tomcat.service"};
+static const char *const haproxy_units[] = {"haproxy.service"};
+
+static const struct target_kind kinds[] = {
+	[TARGET_NGINX] =
+		{
+			.escape = TEMPLATE_ESCAPE_NGINX,
+			.suffix = "conf",
+			.units = nginx_units,
+			.unit_count = ARRAY_SIZE(nginx_units),
+			.include = "`include %s;` in the server block of that name",
+		},
+	[TARGET_APACHE] =
+		{
+			.escape = TEMPLATE_ESCAPE_APACHE,
+			.suffix = "conf",
+			.units = apache_units,
+			.unit_count = ARRAY_SIZE(apache_units),
+			.include = "`Include %s` in the <VirtualHost> of that name",
+		},
+	[TARGET_TOMCAT] =
+		{
+			.escape = TEMPLATE_ESCAPE_XML,
+			.suffix = "xml",
+			.units = tomcat_units,
+			.unit_count = ARRAY_SIZE(tomcat_units),
+			.keystore = true,
+			.read_at_start = true,
+			.include = "%s as an external entity in the <Connector> of server.xml",
+		},
+	[TARGET_HAPROXY] =
+		{
+			.escape = TEMPLATE_ESCAPE_NONE,
+			.suffix = "conf",
+			.units = haproxy_units,
+			.unit_count = ARRAY_SIZE(haproxy_units),
+			.include = "`crt-list %s` in the bind line",
+		},
+	[TARGET_CUSTOM] =
+		{
+			.escape = TEMPLATE_ESCAPE_NONE,
+			.suffix = "conf",
+			.include = "%s in the server's configuration",
+		},
+};
+
+const struct target_kind *target_kind(enum target_type type)
+{
+	return &kinds[type];
+}

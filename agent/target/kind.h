@@ -1,0 +1,28 @@
+/*
+ * kind.h - what differs between the kinds of servers: one row each, so that nothing else asks which
+ * kind a target is.
+ */
+#ifndef ORIGIN_CA_TARGET_KIND_H
+#define ORIGIN_CA_TARGET_KIND_H
+
+#include "config/model.h"
+#include "target/template.h"
+
+struct target_kind {
+	enum template_escape escape;
+	const char *suffix;	  /* of a snippet's file: "conf", "xml" */
+	const char *const *units; /* candidates, the first that is loaded is it */
+	size_t unit_count;	  /* 0: `unit` must be configured */
+	bool keystore;		  /* a keystore at a stable path beside the snippet (keystore.h) */
+	/* A snippet that changed is read at the next start only: a reload of certificates
+	 * (RELOAD_SSL) does not take it up. */
+	bool read_at_start;
+	/* How an administrator names a snippet in this server's configuration, with one %s for its
+	 * path, to follow "put ": "`include %s;` in the server block of that name". For remedies.
+	 */
+	const char *include;
+};
+
+const struct target_kind *target_kind(enum target_type type);
+
+#endif
