@@ -12,6 +12,7 @@
 #include "pass/commit.h"
 #include "pass/deploy.h"
 #include "pass/job.h"
+#include "pass/material.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
 
@@ -121,7 +122,7 @@ static int create(struct attempt *attempt, struct error *error)
 	struct origin_request request = {
 		.csr_pem = attempt->csr,
 		.hostnames = &certificate->hostnames,
-		.key_type = certificate->key_type,
+		.key_type = attempt->job->material.key_type,
 		.validity_days = certificate->validity_days,
 	};
 	struct origin_certificate answer = {0};
@@ -256,6 +257,7 @@ static int keep(struct attempt *attempt, struct error *error)
 				    attempt->id ? attempt->id : "(without id)");
 	}
 
+	struct generation_files files = material_files(pass, job, leaf);
 	struct generation_meta meta = {
 		.created = request.now,
 		.validity_days = certificate->validity_days,
@@ -270,8 +272,8 @@ static int keep(struct attempt *attempt, struct error *error)
 	if (result == 0)
 		result = leaf_write_pem(leaf, &pem, error);
 	if (result == 0)
-		result = generation_commit(attempt->directory, job->where, buffer_text(&pem), "",
-					   &meta, &certificate->access, &number, error);
+		result = generation_commit(attempt->directory, job->where, buffer_text(&pem), &meta,
+					   &files, &number, error);
 	if (result == 0) {
 		meta.number = number;
 		job_take_generation(job, attempt->directory, number, &meta, request.now);
@@ -285,6 +287,44 @@ static int keep(struct attempt *attempt, struct error *error)
 	return result;
 }
 
+/* The key of the newest generation, to be used again; NULL where that is not wanted, or where it is
+ * the key that is wrong. */
+static int reused_key(struct attempt *attempt, EVP_PKEY **ret_key, struct error *error)
+{
+	struct pass_job *job = attempt->job;
+	const struct state *state = &job->state;
+	if (!job->certificate->reuse_key || !state->newest ||
+	    state->facts.key_type != job->material.key_type ||
+	    job->reissue & (REISSUE_UNREADABLE | REISSUE_MISMATCH))
+		return 0;
+	return generation_key(attempt->directory, job->where, state->newest, ret_key, error);
+}
+
+/* Key and request, durable before anybody is asked. */
+static int prepare(struct attempt *attempt, struct error *error)
+{
+	struct pass_job *job = attempt->job;
+	const struct config_certificate *certificate = job->certificate;
+	const struct material *material = &job->material;
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *reused = NULL;
+	int result = reused_key(attempt, &reused, error);
+	if (result < 0)
+		return result;
+	struct pending_request request = {
+		.key_type = material->key_type,
+		.hostnames = &certificate->hostnames,
+		.key = material->keyless ? NULL
+		       : material->key	 ? material->key
+					 : reused,
+		.csr_pem = material->csr_pem,
+		.access = &certificate->access,
+		.formats = certificate->formats,
+		.chain_root = certificate->chain_root,
+	};
+	return pending_prepare(attempt->directory, job->where, &request, &attempt->key,
+			       &attempt->csr, &attempt->reused, error);
+}
+
 static int issue_with(struct attempt *attempt, struct error *error)
 {
 	struct pass *pass = attempt->pass;
@@ -294,6 +334,10 @@ static int issue_with(struct attempt *attempt, struct error *error)
 	/* The token and then the disk, before anything is asked. */
 	attempt->account = account_of(pass, certificate->api);
 	int result = budget_check(pass, job, error);
+	if (result == 0 && material_load(job) < 0) {
+		*error = job->material.error;
+		result = error->code;
+	}
 	if (result == 0)
 		result = account_usable(attempt->account, error);
 	if (result == 0) {
@@ -302,9 +346,7 @@ static int issue_with(struct attempt *attempt, struct error *error)
 						&attempt->directory, error);
 	}
 	if (result == 0)
-		result = pending_prepare(attempt->directory, job->where, certificate->key_type,
-					 &certificate->hostnames, &certificate->access,
-					 &attempt->key, &attempt->csr, &attempt->reused, error);
+		result = prepare(attempt, error);
 	if (result == 0) {
 		/* The one long wait: meanwhile the job may get its placeholder. */
 		pthread_mutex_unlock(&job->lock);

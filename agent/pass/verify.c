@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "store/generation.h"
+#include "target/kind.h"
 
 static const char *const shown_names[] = {
 	[VERIFY_PENDING] = "unknown", [VERIFY_NEWEST] = "newest",   [VERIFY_PREVIOUS] = "previous",
@@ -123,19 +124,19 @@ int verify_explain(const struct verify *verify, const char *file, struct error *
 						    "reload the server: the new one waits in %s "
 						    "(reload = none leaves that to you)",
 						    file);
-			return error_remedy(
-				error,
-				"look for a copied path instead of `include %s`, or for a "
-				"second server at that address",
-				file);
+			return error_remedy(error,
+					    "look for a copied path instead of %s in the server's "
+					    "configuration, or for a second server at that address",
+					    file);
 		}
 	for (size_t i = 0; i < verify->count; i++)
 		if (verify->shown[i] == VERIFY_OTHER) {
 			explain_leaf(verify, i, "another certificate", error);
+			CLEANUP(freep) char *include = target_include(target->type, file);
 			return error_remedy(error,
-					    "put `include %s;` into the server block of that name, "
-					    "or set `probe` of [target %s] to where it listens",
-					    file, target->name);
+					    "put %s, or set `probe` of [target %s] to where it "
+					    "listens",
+					    include, target->name);
 		}
 	if (verify->error.code) {
 		*error = verify->error;
