@@ -84,8 +84,8 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 	CLEANUP(freep)
 	char *file = snippet_file_name(target_job->target, job->certificate);
 
-	int result = snippet_render(&target->template, job->certificate, generation,
-				    pass->store.path, &text, error);
+	struct snippet_input input = {job->certificate, generation, pass->store.path, NULL};
+	int result = snippet_render(&target->template, &input, &text, error);
 	if (result < 0)
 		return result;
 
@@ -106,8 +106,7 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 		return result;
 
 	char digest[SHA256_TEXT_SIZE];
-	snippet_rendered_from(&target->template, job->certificate, generation, pass->store.path,
-			      digest);
+	snippet_rendered_from(&target->template, &input, digest);
 	record(pass, job, target_job, file, generation, digest);
 	/* Bytes that are right but were not seen in place before: whoever wrote them may have died
 	 * before the reload. */
@@ -143,10 +142,9 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 	if (state->verified_generation == 0 && result == 0)
 		result = generation_placeholder(directory, job->where, &job->certificate->hostnames,
 						&job->certificate->access, pass->now, error);
-	return result < 0
-		       ? result
-		       : snippet_render(&target->template, job->certificate,
-					state->verified_generation, pass->store.path, text, error);
+	struct snippet_input input = {job->certificate, state->verified_generation,
+				      pass->store.path, NULL};
+	return result < 0 ? result : snippet_render(&target->template, &input, text, error);
 }
 
 int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,

@@ -209,10 +209,11 @@ char *plan_target_fingerprint(struct pass *pass, const struct pass_job *job)
 	for (size_t i = 0; i < job->target_count; i++) {
 		const struct config_target *target = job->targets[i].target;
 		char rendered[SHA256_TEXT_SIZE] = "";
+		struct snippet_input input = {job->certificate, job->state.newest, pass->store.path,
+					      NULL};
 		if (pass_target_load(pass, job->targets[i].index) == 0)
 			snippet_rendered_from(&pass->targets[job->targets[i].index].template,
-					      job->certificate, job->state.newest, pass->store.path,
-					      rendered);
+					      &input, rendered);
 		buffer_add_format(
 			&text, "%s %s %s %d %d %s:%u %lld %s\n", target->name, rendered,
 			target->unit ? target->unit : "-", (int)target->reload,
@@ -259,8 +260,8 @@ static unsigned snippet_reasons(struct pass *pass, const struct pass_job *job,
 	     stamp.group != target->target->access.group))
 		reasons |= REDEPLOY_PERMISSIONS;
 
-	snippet_rendered_from(&target->template, job->certificate, state->generation,
-			      pass->store.path, digest);
+	struct snippet_input input = {job->certificate, state->generation, pass->store.path, NULL};
+	snippet_rendered_from(&target->template, &input, digest);
 	if (!state->rendered_from || strcmp(state->rendered_from, digest) != 0)
 		reasons |= REDEPLOY_TEMPLATE;
 	return reasons;

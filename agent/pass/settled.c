@@ -103,8 +103,8 @@ static void definition_digest(struct pass *pass, const struct pass_job *job, uns
 		const struct config_target *target = job->targets[i].target;
 		const struct pass_target *loaded = &pass->targets[job->targets[i].index];
 		char rendered[SHA256_TEXT_SIZE];
-		snippet_rendered_from(&loaded->template, certificate, generation, pass->store.path,
-				      rendered);
+		struct snippet_input input = {certificate, generation, pass->store.path, NULL};
+		snippet_rendered_from(&loaded->template, &input, rendered);
 		buffer_add_format(&text, "\n%s %s %u %u %o %s:%u", target->name, rendered,
 				  target->access.owner, target->access.group, target->access.mode,
 				  target->probe_host ? target->probe_host : "none",
