@@ -230,9 +230,11 @@ static void check_template(const struct config *config, const struct config_targ
 		const struct config_certificate *certificate = config->certificates[i];
 		for (size_t j = 0; result == 0 && j < certificate->target_count; j++) {
 			struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+			/* Any password does: a generated one needs no escape. */
+			struct snippet_input input = {certificate, 1, config->agent.state_dir,
+						      "********"};
 			if (certificate->targets[j] == target)
-				result = snippet_render(&template, certificate, 1,
-							config->agent.state_dir, &text, &error);
+				result = snippet_render(&template, &input, &text, &error);
 			buffer_free(&text);
 		}
 	}

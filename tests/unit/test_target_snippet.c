@@ -25,6 +25,7 @@ static char other_shop[] = "shop2";
 /* A host by hand: a directory with templates/ and state/. */
 struct host {
 	char *directory, *state_dir;
+	const char *password; /* of the keystore */
 	struct config config;
 	struct config_target target;
 	struct config_certificate certificate;
@@ -91,10 +92,10 @@ static int render(const struct host *host, unsigned number, struct buffer *text,
 		  struct error *error)
 {
 	struct snippet_template template = {0};
+	struct snippet_input input = {&host->certificate, number, host->state_dir, host->password};
 	int result = snippet_template_load(&host->config, &host->target, &template, error);
 	if (result == 0)
-		result = snippet_render(&template, &host->certificate, number, host->state_dir,
-					text, error);
+		result = snippet_render(&template, &input, text, error);
 	snippet_template_free(&template);
 	return result;
 }
@@ -218,7 +219,8 @@ static char *rendered_from(const struct host *host, unsigned number, const char 
 	if (snippet_template_load(&host->config, &host->target, &template, &error) < 0)
 		fail_msg("%s", error.message);
 	char *digest = memory_alloc(1, SHA256_TEXT_SIZE);
-	snippet_rendered_from(&template, &host->certificate, number, state_dir, digest);
+	struct snippet_input input = {&host->certificate, number, state_dir, host->password};
+	snippet_rendered_from(&template, &input, digest);
 	assert_int_equal(strlen(digest), SHA256_TEXT_SIZE - 1);
 	snippet_template_free(&template);
 	return digest;
@@ -293,7 +295,8 @@ static void test_loaded_template_does_not_change_under_a_rendering(void **state)
 	struct buffer text = BUFFER(100);
 	assert_int_equal(snippet_template_load(&host->config, &host->target, &template, &error), 0);
 	file_put(host, "templates", "a.mustache", "new");
-	assert_int_equal(snippet_render(&template, &host->certificate, 7, "/s", &text, &error), 0);
+	struct snippet_input input = {&host->certificate, 7, "/s", NULL};
+	assert_int_equal(snippet_render(&template, &input, &text, &error), 0);
 	assert_string_equal(buffer_text(&text), "old");
 	buffer_free(&text);
 	snippet_template_free(&template);
