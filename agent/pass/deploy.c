@@ -11,6 +11,7 @@
 #include "pass/plan.h"
 #include "pass/schedule.h"
 #include "pass/siblings.h"
+#include "pass/trust.h"
 
 void deploy_placeholder(struct pass *pass, struct pass_job *job)
 {
@@ -53,6 +54,9 @@ static void group_fill(struct pass *pass, size_t index, enum turn turn, struct g
 			    !job->state.newest || target_job->waiting || target_job->error.code ||
 			    target_job->verified ||
 			    siblings_ask_first(job, target_job) != (turn == TURN_FIRST))
+				continue;
+			if (job->certificate->authenticated_origin_pulls &&
+			    trust_client_ca(pass, &target_job->error) < 0)
 				continue;
 			if (turn == TURN_SECOND && siblings_hold(pass, job, target_job))
 				continue;

@@ -77,8 +77,12 @@ static int load(const struct config_certificate *certificate, struct material *m
 		struct error *error)
 {
 	int result = 0;
+	CLEANUP(freep) char *warning = NULL;
 	if (certificate->private_key_file)
-		result = key_read_file(certificate->private_key_file, &material->key, error);
+		result = key_read_file(certificate->private_key_file, &material->key, &warning,
+				       error);
+	if (warning)
+		log_warning("%s: %s", certificate->name, warning);
 	if (result == 0 && certificate->csr_file)
 		result = csr_load(certificate, material, error);
 	if (result == 0)

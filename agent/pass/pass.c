@@ -13,9 +13,9 @@
 #include "pass/material.h"
 #include "pass/note.h"
 #include "pass/plan.h"
-#include "pass/roots.h"
 #include "pass/schedule.h"
 #include "pass/settled.h"
+#include "pass/trust.h"
 #include "pass/verify.h"
 
 enum {
@@ -147,9 +147,9 @@ static void plan_all(struct pass *pass)
 /* Everything between the plan and the note. */
 static void work(struct pass *pass)
 {
-	roots_load(pass);
+	trust_load(pass);
 	plan_all(pass);
-	roots_fetch(pass);
+	trust_fetch(pass);
 	issue_all(pass);
 	derive_all(pass);
 	for (size_t i = 0; i < pass->job_count; i++)
@@ -257,7 +257,7 @@ int pass_look(const struct config *config, const struct pass_options *options, s
 	/* A dry run looks where the pass would, `status` at the files that changed. */
 	if (options->dry_run)
 		decide_full(pass);
-	roots_load(pass);
+	trust_load(pass);
 	plan_all(pass);
 	return 0;
 }

@@ -107,8 +107,8 @@ struct pass {
 	struct pass_target *targets;   /* as config->targets */
 	struct pass_account *accounts; /* as config->apis */
 	struct root_list roots;
-	bool client_ca;		      /* Cloudflare's client certificate authority is there */
-	struct error client_ca_error; /* why not, when it was fetched */
+	unsigned published;	      /* 1 << enum root_kind that are in STATE/roots and good */
+	struct error published_error; /* why others could not be fetched */
 	struct unit_bus *bus;	      /* made when first needed */
 	unsigned reloads;	      /* jobs asked of systemd, for the report and the tests */
 	int64_t full_check_at;
