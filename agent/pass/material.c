@@ -123,9 +123,11 @@ struct generation_files material_files(const struct pass *pass, const struct pas
 				       X509 *leaf)
 {
 	const struct config_certificate *certificate = job->certificate;
+	/* Finding it costs a signature's verification. */
+	bool needs_root = certificate->chain_root || certificate->formats & FORMAT_P7B;
 	return (struct generation_files){
 		.formats = certificate->formats,
-		.root = leaf ? root_list_signer(&pass->roots, leaf) : NULL,
+		.root = leaf && needs_root ? root_list_signer(&pass->roots, leaf) : NULL,
 		.chain_root = certificate->chain_root,
 		.password = job->material.password,
 		.name = certificate->name,
