@@ -35,6 +35,10 @@ void deploy_placeholder(struct pass *pass, struct pass_job *job)
 		log_failure(LOG_LEVEL_WARNING, &error);
 }
 
+enum {
+	RESTART_PAUSE = CLOCK_HOUR
+};
+
 /* Who failed the last time and has siblings that would have to follow it back goes first. */
 enum turn {
 	TURN_FIRST,
@@ -71,6 +75,10 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
 	int64_t next = schedule_retry(&target_job->error, state->attempt.count + 1,
 				      siblings_urgent(pass, job), pass->now);
+	/* Forth and back are two restarts, which visitors notice. */
+	if (target_job->target->reload == RELOAD_RESTART && target_job->refused &&
+	    next < pass->now + RESTART_PAUSE)
+		next = pass->now + RESTART_PAUSE;
 	CLEANUP(freep) char *fingerprint = plan_target_fingerprint(pass, job);
 	state_attempt_fail(&state->attempt, &target_job->error, pass->now, next, fingerprint);
 	state_event_add(&job->state, pass->now, target_job->refused ? "rolled-back" : "failed",

@@ -351,6 +351,14 @@ static bool perhaps_served(const struct group_item *item)
 	return !item->target_job->deployed && !state_of(item)->reload_pending;
 }
 
+/* It was restarted with what is in place and has never shown it: its configuration does not name
+ * it yet, and another restart would only be another interruption. */
+static bool restarted_in_vain(const struct group_item *item)
+{
+	return item->target_job->target->reload == RELOAD_RESTART &&
+	       !state_of(item)->verified_generation && perhaps_served(item);
+}
+
 void group_deploy(struct group *group)
 {
 	if (group->count == 0)
@@ -371,7 +379,7 @@ void group_deploy(struct group *group)
 	size_t settled = 0;
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item item = group->items[i];
-		if (!item.target_job->verified) {
+		if (!item.target_job->verified && !restarted_in_vain(&item)) {
 			error_clear(&item.target_job->error);
 			continue;
 		}
