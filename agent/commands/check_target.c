@@ -5,7 +5,7 @@
 #include "commands/check.h"
 #include "pass/reload.h"
 #include "target/kind.h"
-#include "target/manager.h"
+#include "target/manager_credentials.h"
 #include "target/snippet.h"
 #include "target/template.h"
 #include "target/unit.h"
@@ -90,11 +90,13 @@ static void check_command(const struct config_target *target, const char *subjec
 static void check_manager(const struct config_target *target, const char *subject,
 			  struct findings *findings)
 {
+	struct manager_credentials credentials = {0};
 	struct error error = {0};
-	if (manager_credentials_check(target, &error) < 0)
+	if (manager_credentials_read(target, &credentials, &error) < 0)
 		found_error(findings, subject, &error);
 	else
 		found_ok(findings, subject, "the manager's credentials can be read");
+	manager_credentials_free(&credentials);
 }
 
 void check_target(const struct config *config, const struct config_target *target,

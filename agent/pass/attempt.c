@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "pass/commit.h"
+#include "pass/deploy.h"
 #include "pass/job.h"
 #include "pass/material.h"
 #include "pass/plan.h"
