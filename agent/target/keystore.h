@@ -12,6 +12,9 @@
 #include "base/buffer.h"
 #include "config/model.h"
 
+#define KEYSTORE_SUFFIX	       "p12"
+#define KEYSTORE_PASSWORD_FILE "keystore-password" /* below certificates/NAME/ */
+
 /* What the keystore is made of: one generation. */
 struct keystore_content {
 	EVP_PKEY *key;

@@ -10,6 +10,7 @@
 #include "target/keystore.h"
 #include "target/kind.h"
 #include "target/template_tree.h"
+#include "target/truststore.h"
 
 /* Counts up when the same input would give other bytes than before (a value is added or spelt
  * differently). */
@@ -228,6 +229,10 @@ static void keystore_add(cJSON *values, const struct config_target *target,
 	CLEANUP(freep) char *file = keystore_file_name(input->certificate);
 	json_add_format(values, "keystore", "%s/%s", target->snippet_dir, file);
 	json_add_string(values, "keystore_password", input->keystore_password);
+	if (!input->certificate->authenticated_origin_pulls)
+		return;
+	CLEANUP(freep) char *truststore = truststore_file_name(input->certificate);
+	json_add_format(values, "truststore", "%s/%s", target->snippet_dir, truststore);
 }
 
 /* snippet.h says what each is; snippet_rendered_from() must know of all that is added here. */

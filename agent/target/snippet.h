@@ -21,6 +21,8 @@
  *   keystore_password  its password; missing where there is no keystore
  *   client_ca    path of the authority of Cloudflare's client certificates (PEM); missing unless
  *                the certificate has authenticated_origin_pulls
+ *   truststore   path of the PKCS#12 file beside the snippet that holds just that authority
+ *                (truststore.h); missing for kinds without a keystore as well
  *   live         directory whose files are always those of the newest generation that every
  *                target serves; never name it in a snippet that a rename should commit
  *   generation   its number; 0 is the placeholder
