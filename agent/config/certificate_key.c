@@ -57,8 +57,8 @@ static int key_needed(const struct certificate_section *reading, const char *key
 {
 	struct problem_list *problems = &reading->build->problems;
 	problem_error(problems, certificate_key_place(reading, key),
-		      "\"csr\" without \"private_key\": the private key is not on this host, and "
-		      "%s %s needs it",
+		      "\"csr\" without \"private_key\": the private key is not on this host, but "
+		      "it is needed for %s %s",
 		      key, what);
 	return problem_remedy(problems,
 			      "write \"private_key = FILE\" if the key is here, or remove it from "
