@@ -28,9 +28,10 @@ class Client:
         assert not client.failures and client.requests > 0
     """
 
-    def __init__(self, host, hostname, port=443, ca=None, pause=0.01, workers=2):
+    def __init__(self, host, hostname, port=443, ca=None, client=None, pause=0.01,
+                 workers=2):
         self.host, self.hostname, self.port, self.pause = host, hostname, port, pause
-        self.context = tls_context(ca)
+        self.context = tls_context(ca, client)
         self.requests = 0
         self.failures = []                      # what went wrong, and when
         self.leaves = collections.Counter()     # DER of the leaves that were shown

@@ -198,10 +198,11 @@ class Server:
 
     # --- what visitors see
 
-    def served(self, hostname, ca=None):
+    def served(self, hostname, **options):
         """The leaf that a new connection is shown: serial, subject, sans, sha256, ...; with `ca`
-        (roots as PEM text) verified as Cloudflare's Full (strict) does."""
-        return handshake(self.host, hostname, self.port, ca=ca)
+        (roots as PEM text) verified as Cloudflare's Full (strict) does. TLS 1.3 shows it also to
+        who is refused afterwards: only ask() tells whether a server wants a client certificate."""
+        return handshake(self.host, hostname, self.port, **options)
 
     def wait_served(self, hostname, serial):
         """A reload has been asked for: until new connections are shown this leaf."""
@@ -215,10 +216,10 @@ class Server:
         except OSError:
             return None
 
-    def ask(self, hostname):
-        """One request; OSError unless it is answered with 200."""
+    def ask(self, hostname, **options):
+        """One request; OSError unless it is answered with 200. `ca`, `client`: as of served()."""
         with self.host.connect(self.port) as plain:
-            return ask(plain, tls_context(), hostname)
+            return ask(plain, tls_context(**options), hostname)
 
     def client(self, hostname, **options):
         return Client(self.host, hostname, port=self.port, **options)

@@ -104,3 +104,20 @@ def test_tomcat_manager_lets_in_who_may(module_host):
     assert tomcat.manager("sslReload", password="wrong").status == 401
     assert tomcat.manager("sslReload", user="visitor", password=PASSWORD).status == 403
     tomcat.reset()
+
+
+def test_server_that_asks_for_the_edges_certificate_refuses_others(sandbox, host):
+    """Authenticated Origin Pulls, as a template will ask for them."""
+    apache = Apache(host)
+    snippet = apache.self_signed(NAME)
+    host.write(snippet, host.read(snippet) + "SSLVerifyClient require\nSSLCACertificateFile "
+               f"{sandbox.directory}/authenticated_origin_pull_ca.pem\n")
+    apache.add(NAME, snippet=snippet)
+    apache.start()
+    assert apache.served(NAME).sans == (NAME,)
+    with pytest.raises(OSError):
+        apache.ask(NAME)
+    apache.ask(NAME, client=sandbox.edge())
+    with apache.client(NAME, client=sandbox.edge()) as client:
+        host.wait(lambda: client.requests > 5)
+    assert not client.failures
