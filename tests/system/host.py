@@ -41,8 +41,9 @@ SANITIZER_GREP = "ERROR: [A-Za-z]*Sanitizer|runtime error: |LeakSanitizer has en
 
 # Atomic: the owner and mode are set before the name exists, so an inotify watcher sees whole files.
 WRITE_SCRIPT = """set -eu
+umask 022
+mkdir -p -- "${1%/*}/"
 umask 077
-mkdir -p -m 755 -- "${1%/*}/"
 file=$(mktemp -- "${1%/*}/.${1##*/}.XXXXXX")
 trap 'rm -f -- "$file"' EXIT
 cat > "$file"

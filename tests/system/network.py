@@ -11,6 +11,7 @@ import datetime
 import os
 import socket
 import ssl
+import tempfile
 import threading
 
 from cryptography import x509
@@ -85,17 +86,23 @@ def leaf_from_der(der):
     )
 
 
-def tls_context(ca=None):
-    """Verifies as Cloudflare's Full (strict) does when given roots (PEM text), else takes all."""
+def tls_context(ca=None, client=None):
+    """Verifies as Cloudflare's Full (strict) does when given roots (PEM text), else takes all.
+    `client`: certificate and key (PEM text) to show to a server that asks for them."""
     context = ssl.create_default_context(cadata=ca)
+    if client is not None:
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+            file.write(client)
+            file.flush()
+            context.load_cert_chain(file.name)
     if ca is None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def handshake(host, hostname, port=443, address="127.0.0.1", ca=None, timeout=10):
+def handshake(host, hostname, port=443, address="127.0.0.1", ca=None, client=None, timeout=10):
     """Shake hands with a server inside the host; a wrong certificate raises ssl.SSLError."""
     with host.connect(port, address, timeout) as plain:
-        with tls_context(ca).wrap_socket(plain, server_hostname=hostname) as secure:
+        with tls_context(ca, client).wrap_socket(plain, server_hostname=hostname) as secure:
             return leaf_from_der(secure.getpeercert(binary_form=True))
