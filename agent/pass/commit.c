@@ -10,10 +10,31 @@
 #include "base/log.h"
 #include "pass/job.h"
 #include "pass/material.h"
+#include "pass/trust.h"
 #include "store/generation.h"
 #include "target/keystore.h"
 #include "target/kind.h"
 #include "target/template.h"
+#include "target/truststore.h"
+
+/* Both files, as "" where one is not there. */
+char *commit_keystore_stamp(const struct pass_target *target,
+			    const struct config_certificate *certificate)
+{
+	if (!target_kind(target->target->type)->keystore)
+		return NULL;
+	CLEANUP(freep) char *keystore = keystore_file_name(certificate);
+	CLEANUP(freep) char *truststore = truststore_file_name(certificate);
+	const char *const files[] = {keystore,
+				     certificate->authenticated_origin_pulls ? truststore : NULL};
+	char text[ARRAY_SIZE(files)][FILE_STAMP_TEXT_SIZE] = {"", ""};
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		struct file_stamp stamp;
+		if (files[i] && file_stamp_at(target->directory, files[i], &stamp) == 0)
+			file_stamp_format(&stamp, text[i]);
+	}
+	return string_format("%s %s", text[0], text[1]);
+}
 
 char *commit_path(const struct pass_job *job, const struct pass_target_job *target_job)
 {
@@ -42,13 +63,7 @@ static void record(struct pass *pass, struct pass_job *job, struct pass_target_j
 	free(state->snippet_stamp);
 	state->snippet_stamp = string_copy(text);
 	free(TAKE_PTR(state->keystore_stamp));
-	if (target_kind(target_job->target->type)->keystore) {
-		CLEANUP(freep) char *keystore = keystore_file_name(job->certificate);
-		text[0] = '\0';
-		if (file_stamp_at(target->directory, keystore, &stamp) == 0)
-			file_stamp_format(&stamp, text);
-		state->keystore_stamp = string_copy(text);
-	}
+	state->keystore_stamp = commit_keystore_stamp(target, job->certificate);
 	free(state->rendered_from);
 	state->rendered_from = string_copy(rendered_from);
 	job->dirty = true;
@@ -81,6 +96,24 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 			     target_job->before.length, &FILE_ACCESS(0600), FILE_SYNC, error);
 }
 
+/* Whom the server takes client certificates from, where one is asked for. */
+static int truststore_put(const struct pass *pass, const struct pass_job *job,
+			  const struct pass_target_job *target_job, bool *replaced,
+			  struct error *error)
+{
+	CLEANUP(X509_freep) X509 *authority = NULL;
+	bool other = false;
+	if (!job->certificate->authenticated_origin_pulls)
+		return 0;
+	int result = trust_client_ca_read(pass, &authority, error);
+	if (result == 0)
+		result = truststore_commit(pass->targets[target_job->index].directory,
+					   target_job->target, job->certificate, authority, &other,
+					   error);
+	*replaced |= other;
+	return result;
+}
+
 /*
  * The keystore of a generation at its stable path, for servers that read it again without reading
  * their configuration. Replacing it is then the commit point.
@@ -111,8 +144,9 @@ static int keystore_put(struct pass *pass, struct pass_job *job,
 		.root = files.chain_root && generation ? files.root : NULL,
 		.password = job->keystore_password,
 	};
-	return keystore_commit(target->directory, target_job->target, job->certificate, &content,
-			       ret_replaced, error);
+	result = keystore_commit(target->directory, target_job->target, job->certificate, &content,
+				 ret_replaced, error);
+	return result < 0 ? result : truststore_put(pass, job, target_job, ret_replaced, error);
 }
 
 static bool same_bytes(const struct buffer *one, const struct buffer *other)

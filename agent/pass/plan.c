@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cloudflare/token.h"
+#include "pass/commit.h"
 #include "pass/derive.h"
 #include "pass/job.h"
 #include "pass/material.h"
@@ -262,13 +263,16 @@ static unsigned keystore_reasons(const struct pass_job *job, const struct pass_t
 {
 	if (!target_kind(target->target->type)->keystore)
 		return 0;
-	CLEANUP(freep) char *file = keystore_file_name(job->certificate);
-	struct file_stamp stamp;
-	char text[FILE_STAMP_TEXT_SIZE];
-	if (file_stamp_at(target->directory, file, &stamp) < 0 || !state->keystore_stamp ||
-	    strcmp(state->keystore_stamp, file_stamp_format(&stamp, text)) != 0)
+	CLEANUP(freep) char *stamp = commit_keystore_stamp(target, job->certificate);
+	if (!state->keystore_stamp || strcmp(state->keystore_stamp, stamp) != 0)
 		return REDEPLOY_KEYSTORE;
-	return access_drifted(target->target, &stamp) ? REDEPLOY_PERMISSIONS : 0;
+	/* As we left it; but owner, group or mode can have been configured anew. */
+	CLEANUP(freep) char *file = keystore_file_name(job->certificate);
+	struct file_stamp now;
+	return file_stamp_at(target->directory, file, &now) < 0 ||
+			       access_drifted(target->target, &now)
+		       ? REDEPLOY_PERMISSIONS
+		       : 0;
 }
 
 static unsigned snippet_reasons(struct pass *pass, struct pass_job *job,

@@ -15,6 +15,7 @@
 #include "store/generation.h"
 #include "target/keystore.h"
 #include "target/kind.h"
+#include "target/truststore.h"
 
 enum {
 	SETTLED_VERSION = 1,
@@ -193,7 +194,11 @@ static int mix_target(const struct pass_target *target,
 	if (result < 0 || !target_kind(target->target->type)->keystore)
 		return result;
 	CLEANUP(freep) char *keystore = keystore_file_name(certificate);
-	return mix(target->directory, keystore, hash);
+	CLEANUP(freep) char *truststore = truststore_file_name(certificate);
+	result = mix(target->directory, keystore, hash);
+	return result == 0 && certificate->authenticated_origin_pulls
+		       ? mix(target->directory, truststore, hash)
+		       : result;
 }
 
 /*

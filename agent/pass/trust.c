@@ -145,3 +145,19 @@ int trust_client_ca(const struct pass *pass, struct error *error)
 	return error_remedy(error, "let this host reach `root_url`, or put %s there by hand",
 			    root_publications[ROOT_PULL].file);
 }
+
+int trust_client_ca_read(const struct pass *pass, X509 **ret_authority, struct error *error)
+{
+	CLEANUP(closep) int directory = -1;
+	CLEANUP(string_list_free) struct string_list pins = {0};
+	CLEANUP(buffer_free) struct buffer text = BUFFER(PUBLISHED_LIMIT);
+	CLEANUP(freep) char *where = string_format("%s/roots", pass->store.path);
+	pins_collect(pass->config, &pins);
+	int result = roots_open(&pass->store, false, &directory, error);
+	if (result == 0)
+		result = file_read_at(directory, where, root_publications[ROOT_PULL].file, &text,
+				      error);
+	return result < 0 ? result
+			  : root_read_pem(ROOT_PULL, buffer_text(&text), text.length, &pins,
+					  ret_authority, error);
+}

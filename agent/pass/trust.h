@@ -18,4 +18,7 @@ void trust_fetch(struct pass *pass);
  * does. */
 int trust_client_ca(const struct pass *pass, struct error *error);
 
+/* That authority; free it with X509_free(). */
+int trust_client_ca_read(const struct pass *pass, X509 **ret_authority, struct error *error);
+
 #endif
