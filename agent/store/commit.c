@@ -65,7 +65,8 @@ static int key_settle(int directory, const char *path, const struct content *con
 	return changed || sync_anyway ? part_sync(fd, path, part, error) : 0;
 }
 
-/* What is of use only while an answer is waited for. */
+/* What is of use only while an answer is waited for; with the leaf in place it is not. Not synced:
+ * in a generation it would do no harm. */
 static int marks_remove(int pending, const char *path, const struct content *content,
 			struct error *error)
 {
@@ -87,9 +88,9 @@ static int pending_finish(int certificate, const char *where, int pending, const
 	meta->number = number;
 	result = key_settle(pending, path, content, recovering, error);
 	if (result == 0)
-		result = marks_remove(pending, path, content, error);
-	if (result == 0)
 		result = content_fill(pending, path, content, meta, error);
+	if (result == 0)
+		result = marks_remove(pending, path, content, error);
 	if (result == 0)
 		result = number_take(certificate, where, GENERATION_PENDING, number, false, error);
 	return result;
@@ -168,7 +169,8 @@ static X509 *recovered_root(int pending, const char *path, const struct generati
 	return TAKE_PTR(root);
 }
 
-/* What a passless recovery can make: the PEM files, with who may read them as the key tells. */
+/* What can be made without a configuration: the PEM files, with who may read them as the key tells.
+ */
 static int recovered_finish(int certificate, const char *where, int pending, const char *path,
 			    struct content *content, const struct leaf_facts *facts,
 			    unsigned *ret_number, struct error *error)

@@ -168,6 +168,19 @@ static enum part pending_part(const struct pending_key *key)
 	return key->keyless ? PART_CSR : PART_KEY;
 }
 
+/* The key, and its name in pending/. */
+static int key_sync(int pending, const char *path, const struct pending_key *wanted,
+		    struct error *error)
+{
+	enum part part = pending_part(wanted);
+	CLEANUP(closep)
+	int key = openat(pending, part_name(part), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (key < 0)
+		return error_errno(error, -errno, "cannot open %s/%s", path, part_name(part));
+	int result = part_sync(key, path, part, error);
+	return result < 0 ? result : directory_sync(pending, path, error);
+}
+
 /*
  * Key, pending/, certificates/NAME/: in this order, though on ext4 the first sync already carries
  * the others (they cost a flush each). The parent is synced only while NAME/ itself is new, which
@@ -176,14 +189,7 @@ static enum part pending_part(const struct pending_key *key)
 static int pending_sync(int certificate, const char *where, int pending, const char *path,
 			const struct pending_key *wanted, struct error *error)
 {
-	enum part part = pending_part(wanted);
-	CLEANUP(closep)
-	int key = openat(pending, part_name(part), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (key < 0)
-		return error_errno(error, -errno, "cannot open %s/%s", path, part_name(part));
-	int result = part_sync(key, path, part, error);
-	if (result == 0)
-		result = directory_sync(pending, path, error);
+	int result = key_sync(pending, path, wanted, error);
 	/* NAME/ itself is as new as what is in it; or a crash came before anything was durable. */
 	bool established = false;
 	if (result == 0)
@@ -263,17 +269,31 @@ static int wanted_take(const struct pending_request *request, struct pending_key
 	return 0;
 }
 
-static bool key_fits(int pending, const struct pending_request *request,
-		     const struct pending_key *wanted, const EVP_PKEY *found, bool keyless)
+/* 1 when the entry is there, 0 when it is not; an error when that cannot be told just now, which is
+ * no reason to throw a key away. */
+static int entry_there(int pending, const char *path, const char *name, struct error *error)
 {
 	struct stat status;
+	if (fstatat(pending, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : error_errno(error, -errno, "cannot stat %s/%s", path, name);
+}
+
+/* 1 when the key that was found is the one to ask with, 0 when it is not. */
+static int key_fits(int pending, const char *path, const struct pending_request *request,
+		    const struct pending_key *wanted, const EVP_PKEY *found, bool keyless,
+		    struct error *error)
+{
 	enum key_type type;
-	if (wanted->key)
-		return EVP_PKEY_eq(wanted->key, found) == 1;
-	/* Nobody knows whether a key that cannot be told from a given one is ours. */
-	bool given = fstatat(pending, GENERATION_GIVEN, &status, AT_SYMLINK_NOFOLLOW) == 0 ||
-		     errno != ENOENT;
-	return !given && !keyless && key_type_of(found, &type) == 0 && type == request->key_type;
+	if (wanted->key) {
+		int same = EVP_PKEY_eq(wanted->key, found);
+		ERR_clear_error();
+		return same == 1;
+	}
+	if (keyless || key_type_of(found, &type) < 0 || type != request->key_type)
+		return 0;
+	int given = entry_there(pending, path, GENERATION_GIVEN, error);
+	return given < 0 ? given : !given;
 }
 
 /*
@@ -289,8 +309,10 @@ static int pending_find(int certificate, const char *where, const struct pending
 	int result = pending_open(certificate, where, &pending, &key, &keyless, error);
 	if (result < 0)
 		return result == -ENOENT ? 0 : result;
-	bool fits = key_fits(pending, request, wanted, key, keyless);
-	ERR_clear_error();
+	CLEANUP(freep) char *path = string_format("%s/%s", where, GENERATION_PENDING);
+	int fits = key_fits(pending, path, request, wanted, key, keyless, error);
+	if (fits < 0)
+		return fits;
 	if (!fits)
 		return pending_discard(certificate, where, error);
 	*ret_fd = TAKE_FD(pending);
@@ -304,14 +326,15 @@ static int pending_convert(int pending, const char *path, const struct pending_k
 			   const struct file_access *access, struct error *error)
 {
 	const char *other = wanted->keyless ? GENERATION_KEY : GENERATION_CSR;
-	struct stat status;
-	bool there = fstatat(pending, part_name(pending_part(wanted)), &status,
-			     AT_SYMLINK_NOFOLLOW) == 0;
-	int result = 0;
-	if (wanted->given && there)
+	int there = entry_there(pending, path, part_name(pending_part(wanted)), error);
+	int result = there < 0 ? there : 0;
+	if (there > 0 && wanted->given)
 		result = mark_given(pending, path, error);
-	if (!there)
+	if (there == 0)
 		result = key_write(pending, path, wanted, access, error);
+	/* Before the other one goes: a power cut must not leave neither. */
+	if (there == 0 && result == 0)
+		result = key_sync(pending, path, wanted, error);
 	if (result == 0 && wanted->given && unlinkat(pending, other, 0) < 0 && errno != ENOENT)
 		result = error_errno(error, -errno, "cannot remove %s/%s", path, other);
 	return result;
