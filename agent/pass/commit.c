@@ -139,9 +139,10 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 	if (state->verified_generation == 0)
 		result = store_certificate_open(&pass->store, job->certificate->name, true,
 						&directory, error);
+	const struct generation_files files = {.access = job->certificate->access};
 	if (state->verified_generation == 0 && result == 0)
 		result = generation_placeholder(directory, job->where, &job->certificate->hostnames,
-						&job->certificate->access, pass->now, error);
+						&files, pass->now, error);
 	struct snippet_input input = {job->certificate, state->verified_generation,
 				      pass->store.path, NULL};
 	return result < 0 ? result : snippet_render(&target->template, &input, text, error);

@@ -18,11 +18,12 @@ void deploy_placeholder(struct pass *pass, struct pass_job *job)
 
 	CLEANUP(closep) int directory = -1;
 	struct error error = {0};
+	const struct generation_files files = {.access = job->certificate->access};
 	int result = store_certificate_open(&pass->store, job->certificate->name, true, &directory,
 					    &error);
 	if (result == 0)
 		result = generation_placeholder(directory, job->where, &job->certificate->hostnames,
-						&job->certificate->access, pass->now, &error);
+						&files, pass->now, &error);
 	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		struct pass_target_job *target_job = &job->targets[i];
 		if (target_job->reasons & REDEPLOY_MISSING && !target_job->error.code)

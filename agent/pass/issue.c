@@ -264,14 +264,15 @@ static int keep(struct attempt *attempt, struct error *error)
 	};
 	/* Not in the initializer: cppcheck cannot read a statement expression there. */
 	meta.id = TAKE_PTR(attempt->id);
+	const struct generation_files files = {.access = certificate->access};
 	struct buffer pem = BUFFER(FILE_LIMIT);
 	unsigned number = 0;
 	result = leaf_facts_read(leaf, &meta.facts, error);
 	if (result == 0)
 		result = leaf_write_pem(leaf, &pem, error);
 	if (result == 0)
-		result = generation_commit(attempt->directory, job->where, buffer_text(&pem), "",
-					   &meta, &certificate->access, &number, error);
+		result = generation_commit(attempt->directory, job->where, buffer_text(&pem),
+					   &meta, &files, &number, error);
 	if (result == 0) {
 		meta.number = number;
 		job_take_generation(job, attempt->directory, number, &meta, request.now);
@@ -291,6 +292,12 @@ static int issue_with(struct attempt *attempt, struct error *error)
 	struct pass_job *job = attempt->job;
 	const struct config_certificate *certificate = job->certificate;
 
+	const struct pending_request request = {
+		.key_type = certificate->key_type,
+		.hostnames = &certificate->hostnames,
+		.access = &certificate->access,
+	};
+
 	/* The token and then the disk, before anything is asked. */
 	attempt->account = account_of(pass, certificate->api);
 	int result = budget_check(pass, job, error);
@@ -302,9 +309,8 @@ static int issue_with(struct attempt *attempt, struct error *error)
 						&attempt->directory, error);
 	}
 	if (result == 0)
-		result = pending_prepare(attempt->directory, job->where, certificate->key_type,
-					 &certificate->hostnames, &certificate->access,
-					 &attempt->key, &attempt->csr, &attempt->reused, error);
+		result = pending_prepare(attempt->directory, job->where, &request, &attempt->key,
+					 &attempt->csr, &attempt->reused, error);
 	if (result == 0) {
 		/* The one long wait: meanwhile the job may get its placeholder. */
 		pthread_mutex_unlock(&job->lock);

@@ -14,7 +14,6 @@ enum {
 	COMMON_NAME_LIMIT = 64, /* X.520's ub-common-name */
 };
 
-DEFINE_CLEANUP(X509_REQ *, X509_REQ_free)
 DEFINE_CLEANUP(X509_EXTENSION *, X509_EXTENSION_free)
 
 static bool subject_set(X509_REQ *request, const char *hostname)

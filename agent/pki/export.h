@@ -24,6 +24,11 @@ int export_der(X509 *leaf, struct buffer *der, struct error *error);
  */
 int export_p7b(X509 *leaf, X509 *root, struct buffer *p7b, struct error *error);
 
+/* The certificate with this SHA-256 (lower-case hex) in a file of export_p7b(); free it. -ENOENT
+ * when it has none of it, -EBADMSG when it is no such file. */
+int export_p7b_find(const char *p7b, size_t length, const char *sha256, X509 **ret_certificate,
+		    struct error *error);
+
 /*
  * A PKCS#12 keystore (RFC 7292) with the key, the leaf and, unless it is NULL, the root, all under
  * the friendly name `name` (Java's alias). AES-256-CBC with PBKDF2 over SHA-256 and a SHA-256 MAC:

@@ -1,6 +1,7 @@
 #include "pki/key.h"
 
 #include <errno.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -167,6 +168,28 @@ int key_type_of(const EVP_PKEY *key, enum key_type *ret_type)
 	}
 	ERR_clear_error();
 	return -EINVAL;
+}
+
+bool key_is_private(const EVP_PKEY *key)
+{
+	const char *half = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA ? OSSL_PKEY_PARAM_RSA_D
+								     : OSSL_PKEY_PARAM_PRIV_KEY;
+	BIGNUM *value = NULL;
+	bool found = EVP_PKEY_get_bn_param(key, half, &value) == 1;
+	BN_clear_free(value);
+	ERR_clear_error();
+	return found;
+}
+
+const char *key_type_words(enum key_type type)
+{
+	return (unsigned)type < KEY_TYPE_COUNT ? kinds[type].words : "a key of another type";
+}
+
+const char *key_algorithm_name(const EVP_PKEY *key)
+{
+	const char *name = EVP_PKEY_get0_type_name(key);
+	return name ? name : "unknown";
 }
 
 const EVP_MD *key_digest(const EVP_PKEY *key)

@@ -5,6 +5,7 @@
 #define ORIGIN_CA_PKI_KEY_H
 
 #include <openssl/evp.h>
+#include <stdbool.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -22,6 +23,24 @@ int key_write_pem(EVP_PKEY *key, struct buffer *pem, struct error *error);
  * -EBADMSG (class local) when there is none or it does not parse, -EFBIG above 1 MiB.
  */
 int key_read_pem(const char *pem, size_t length, EVP_PKEY **ret_key, struct error *error);
+
+/*
+ * Reads the user's own key from a file (absolute path). All errors of what is in it are class
+ * configuration, start with the path and have a remedy: absent, not readable by this user,
+ * encrypted
+ * (-EKEYREJECTED), no key in it (-EBADMSG), a type that is none of ours (-EINVAL). `ret_warning`
+ * (may be NULL) gets a sentence to free(), or NULL: that everyone on this host can read it.
+ */
+int key_read_file(const char *path, EVP_PKEY **ret_key, char **ret_warning, struct error *error);
+
+/* False for a key of which only the public half is here. */
+bool key_is_private(const EVP_PKEY *key);
+
+/* The words for a type in a sentence: "an ECDSA P-256 key". */
+const char *key_type_words(enum key_type type);
+
+/* What kind of key it is in a word or two, for one that is none of ours: "Ed25519", "EC". */
+const char *key_algorithm_name(const EVP_PKEY *key);
 
 /* Which of our types it is; -EINVAL for any other (another curve, another size). */
 int key_type_of(const EVP_PKEY *key, enum key_type *ret_type);

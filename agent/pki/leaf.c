@@ -101,8 +101,9 @@ static int spki_read(const X509 *leaf, char text[static SHA256_TEXT_SIZE], struc
 	return 0;
 }
 
-static int digest_read(X509 *leaf, char text[static SHA256_TEXT_SIZE], struct error *error)
+int leaf_sha256(X509 *leaf, char text[static SHA256_TEXT_SIZE], struct error *error)
 {
+	ERR_clear_error();
 	unsigned char *der = NULL;
 	int length = i2d_X509(leaf, &der);
 	if (length <= 0)
@@ -121,7 +122,7 @@ static int facts_fill(X509 *leaf, struct leaf_facts *facts, struct error *error)
 	if (result == 0)
 		result = time_read(X509_get0_notAfter(leaf), "notAfter", &facts->not_after, error);
 	if (result == 0)
-		result = digest_read(leaf, facts->sha256, error);
+		result = leaf_sha256(leaf, facts->sha256, error);
 	if (result == 0)
 		result = spki_read(leaf, facts->spki_sha256, error);
 	if (result == 0)

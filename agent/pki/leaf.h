@@ -32,6 +32,9 @@ int leaf_read_pem(const char *pem, size_t length, X509 **ret_leaf, struct error 
 
 int leaf_write_pem(X509 *certificate, struct buffer *pem, struct error *error);
 
+/* SHA-256 of the DER. */
+int leaf_sha256(X509 *certificate, char text[static SHA256_TEXT_SIZE], struct error *error);
+
 /*
  * -EBADMSG (class local) for what no certificate authority should issue: dates that are none, a
  * serial number of more than 20 bytes, a dNSName with a NUL, a space or another byte that is in no
@@ -62,7 +65,9 @@ enum leaf_notice {
  * matter). Class bug (the API broke the contract) with the asked and the got value in the message.
  * Dates that do not fit this host's clock are -ETIME, class local: the clock may be what is wrong.
  * One more is refused, as class local: a private key that does not sign for its own public key
- * (a damaged file), because every server would take it and every handshake would fail.
+ * (a damaged file), because every server would take it and every handshake would fail. A
+ * request->key with no private half (key_is_private()) is the user's, on another host: what cannot
+ * be tried here is not.
  * `ret_notices` (may be NULL) gets enum leaf_notice bits when the leaf is good.
  */
 int leaf_check(X509 *leaf, const struct leaf_request *request, unsigned *ret_notices,

@@ -245,7 +245,7 @@ int leaf_check(X509 *leaf, const struct leaf_request *request, unsigned *ret_not
 		result = check_validity(&facts, request, error);
 	if (result == 0)
 		result = check_signature(leaf, &facts, request->roots, &notices, error);
-	if (result == 0)
+	if (result == 0 && key_is_private(request->key))
 		result = check_private_key(leaf, request->key, error);
 	if (result == 0 && ret_notices)
 		*ret_notices = notices;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,9 +17,16 @@ enum {
 	ROOT_COUNT_LIMIT = 100,
 };
 
-const char *const root_published_sha256[2] = {
-	"AA63697A22764B67B2134CE14CB5690EA336940B93986113F49545917832D80D", /* ECC, P-256 */
-	"D3C7E85C91707FC0A12ABC5D88266747AA4FA8E7B162F633FFB3C9D989947620", /* RSA, 2048 bits */
+const struct root_publication root_publications[ROOT_KIND_COUNT] = {
+	[ROOT_ORIGIN_ECC] = {"origin_ca_ecc_root.pem",
+			     "AA63697A22764B67B2134CE14CB5690EA336940B93986113F49545917832D80D",
+			     "the Origin CA ECC root"},
+	[ROOT_ORIGIN_RSA] = {"origin_ca_rsa_root.pem",
+			     "D3C7E85C91707FC0A12ABC5D88266747AA4FA8E7B162F633FFB3C9D989947620",
+			     "the Origin CA RSA root"},
+	[ROOT_PULL] = {"authenticated_origin_pull_ca.pem",
+		       "9A1AC2B4BE15F9F27EEE20A734CBA4E9898F61001B3BD7C84B69B56A3E25A2B9",
+		       "the authority of Authenticated Origin Pulls"},
 };
 
 DEFINE_CLEANUP(DIR *, closedir)
@@ -31,15 +39,20 @@ void root_list_free(struct root_list *roots)
 	*roots = (struct root_list){0};
 }
 
-static bool digest_known(const char *digest, const struct string_list *pins)
+static bool digest_pinned(const char *digest, const struct string_list *pins)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(root_published_sha256); i++)
-		if (strcasecmp(digest, root_published_sha256[i]) == 0)
-			return true;
 	for (size_t i = 0; pins && i < pins->count; i++)
 		if (strcasecmp(digest, pins->items[i]) == 0)
 			return true;
 	return false;
+}
+
+/* Of a root: what signs Cloudflare's own client certificate is none. */
+static bool digest_known(const char *digest, const struct string_list *pins)
+{
+	return strcasecmp(digest, root_publications[ROOT_ORIGIN_ECC].sha256) == 0 ||
+	       strcasecmp(digest, root_publications[ROOT_ORIGIN_RSA].sha256) == 0 ||
+	       digest_pinned(digest, pins);
 }
 
 static bool roots_have(const struct root_list *roots, const X509 *certificate)
@@ -126,7 +139,8 @@ static int names_list(int directory, const char *where, struct string_list *name
 
 	const struct dirent *entry;
 	while (errno = 0, (entry = readdir(listing))) {
-		if (entry->d_name[0] == '.' || !string_ends(entry->d_name, ".pem"))
+		if (entry->d_name[0] == '.' || !string_ends(entry->d_name, ".pem") ||
+		    strcmp(entry->d_name, root_publications[ROOT_PULL].file) == 0)
 			continue;
 		if (names->count == ROOT_FILES_LIMIT)
 			return error_set(error, ERROR_LOCAL, -E2BIG,
@@ -154,4 +168,68 @@ int root_list_load(int directory, const char *where, const struct string_list *p
 		file_load(directory, where, names.items[i], pins, &roots, ret_warnings);
 	*ret_roots = roots;
 	return 0;
+}
+
+/* Exactly one certificate; whatever else the text says (they are published with comments). */
+static int one_read(const char *pem, size_t length, X509 **ret_root, struct error *error)
+{
+	CLEANUP(BIO_freep) BIO *text = NULL;
+	CLEANUP(X509_freep) X509 *first = NULL;
+	CLEANUP(X509_freep) X509 *second = NULL;
+	if (length > ROOT_TEXT_LIMIT)
+		return error_set(error, ERROR_TRANSIENT, -EFBIG, "%zu bytes, at most %d are taken",
+				 length, ROOT_TEXT_LIMIT);
+	int result = pem_open(pem, length, "root", &text, error);
+	int found = 0;
+	if (result == 0)
+		found = pem_next_certificate(text, &first, error);
+	if (found > 0)
+		found = pem_next_certificate(text, &second, error);
+	if (result < 0 || found < 0)
+		return result < 0 ? result : found;
+	if (!first || second)
+		return error_set(error, ERROR_TRANSIENT, -EBADMSG, "%s in %zu bytes of text",
+				 second ? "more than one certificate" : "no certificate", length);
+	*ret_root = TAKE_PTR(first);
+	return 0;
+}
+
+int root_read_pem(enum root_kind kind, const char *pem, size_t length,
+		  const struct string_list *pins, X509 **ret_root, struct error *error)
+{
+	const struct root_publication *publication = &root_publications[kind];
+	CLEANUP(X509_freep) X509 *root = NULL;
+	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
+	int result = one_read(pem, length, &root, error);
+	if (result == 0)
+		result = leaf_facts_read(root, &facts, error);
+	if (result < 0) {
+		error_prefix(error, "%s (%s)", publication->file, publication->purpose);
+		if (error && error->code == -EBADMSG)
+			error->class = ERROR_TRANSIENT;
+		return result;
+	}
+	if (strcasecmp(facts.sha256, publication->sha256) != 0 &&
+	    !digest_pinned(facts.sha256, pins)) {
+		error_set(error, ERROR_CONFIGURATION, -EKEYREJECTED,
+			  "%s is not %s: its SHA-256 %s is neither the published one nor pinned",
+			  publication->file, publication->purpose, facts.sha256);
+		return error_remedy(error,
+				    "if Cloudflare has published a new one, add its SHA-256 to "
+				    "root_sha256; else look for what answers in its place");
+	}
+	*ret_root = TAKE_PTR(root);
+	return 0;
+}
+
+X509 *root_list_signer(const struct root_list *roots, X509 *leaf)
+{
+	X509 *signer = NULL;
+	for (size_t i = 0; roots && !signer && i < roots->count; i++) {
+		EVP_PKEY *key = X509_get0_pubkey(roots->items[i]);
+		if (key && X509_verify(leaf, key) == 1)
+			signer = roots->items[i];
+	}
+	ERR_clear_error();
+	return signer;
 }

@@ -127,13 +127,13 @@ static int name_read(const GENERAL_NAME *name, struct string_list *hostnames,
 	return 0;
 }
 
-int san_read(const X509 *leaf, struct string_list *hostnames, struct string_list *others,
-	     struct error *error)
+int san_read_extensions(const STACK_OF(X509_EXTENSION) * extensions, struct string_list *hostnames,
+			struct string_list *others, struct error *error)
 {
 	ERR_clear_error();
 	int found = 0;
 	CLEANUP(GENERAL_NAMES_freep)
-	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, &found, NULL);
+	GENERAL_NAMES *names = X509V3_get_d2i(extensions, NID_subject_alt_name, &found, NULL);
 	if (!names && found == -1)
 		return 0;
 	if (!names && found == -2)
@@ -146,4 +146,10 @@ int san_read(const X509 *leaf, struct string_list *hostnames, struct string_list
 	for (int i = 0; result == 0 && i < sk_GENERAL_NAME_num(names); i++)
 		result = name_read(sk_GENERAL_NAME_value(names, i), hostnames, others, error);
 	return result;
+}
+
+int san_read(const X509 *leaf, struct string_list *hostnames, struct string_list *others,
+	     struct error *error)
+{
+	return san_read_extensions(X509_get0_extensions(leaf), hostnames, others, error);
 }

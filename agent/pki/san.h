@@ -21,4 +21,8 @@ int san_make(const struct string_list *hostnames, bool critical, X509_EXTENSION 
 int san_read(const X509 *leaf, struct string_list *hostnames, struct string_list *others,
 	     struct error *error);
 
+/* The same for a list of extensions, such as a request's; NULL has none. */
+int san_read_extensions(const STACK_OF(X509_EXTENSION) * extensions, struct string_list *hostnames,
+			struct string_list *others, struct error *error);
+
 #endif

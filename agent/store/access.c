@@ -25,12 +25,14 @@ static int repair_at(int directory, const char *name, const struct file_access *
 }
 
 static int entry_check(int directory, const char *path, const char *name, mode_t type,
-		       const struct file_access *access, bool repair, bool *drifted,
+		       bool optional, const struct file_access *access, bool repair, bool *drifted,
 		       struct error *error)
 {
 	struct stat status;
 	if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_errno(error, -errno, "cannot stat %s/%s", path, name);
+		return optional && errno == ENOENT
+			       ? 0
+			       : error_errno(error, -errno, "cannot stat %s/%s", path, name);
 	if ((status.st_mode & S_IFMT) != type)
 		return error_set(error, ERROR_LOCAL, -EBADMSG, "%s/%s is not a regular %s", path,
 				 name, type == S_IFDIR ? "directory" : "file");
@@ -59,8 +61,8 @@ int generation_access_check(int certificate, const char *where, unsigned number,
 	char name[GENERATION_NAME_SIZE];
 	generation_name(number, name);
 	bool drifted = false;
-	int result = entry_check(certificate, where, name, S_IFDIR, &FILE_ACCESS(0711), repair,
-				 &drifted, error);
+	int result = entry_check(certificate, where, name, S_IFDIR, false, &FILE_ACCESS(0711),
+				 repair, &drifted, error);
 	if (result < 0)
 		return result;
 
@@ -70,10 +72,13 @@ int generation_access_check(int certificate, const char *where, unsigned number,
 		return error_errno(error, -errno, "cannot open directory %s/%s", where, name);
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/%s", where, name);
+	int keyless = parts_keyless(directory);
 	for (enum part part = 0; part < PART_COUNT; part++) {
+		if (part == (keyless > 0 ? PART_KEY : PART_CSR))
+			continue;
 		struct file_access wanted = part_access(access, part);
-		result = entry_check(directory, path, part_name(part), S_IFREG, &wanted, repair,
-				     &drifted, error);
+		result = entry_check(directory, path, part_name(part), S_IFREG,
+				     part >= PART_EXPORTS, &wanted, repair, &drifted, error);
 		if (result < 0)
 			return result;
 	}

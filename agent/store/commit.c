@@ -1,13 +1,7 @@
 /*
- * commit.c - from pending/ (or from nothing, for a placeholder) to a numbered directory.
- *
- * The order of writing is what makes every crash harmless:
- *   chain and meta.json, then the leaf, then fullchain.pem: a pass that is killed in between leaves
- *   either no leaf (the API still has it; it is found by its public key) or all that is needed to
- *   finish (generation_recover());
- *   all files and the directory are synced before the rename: after a power cut a number stands for
- *   whole files or does not exist;
- *   the parent is synced after it: nothing can durably refer to a number that is not durable.
+ * commit.c - from pending/ to a numbered directory: when the API has answered, and when a crash
+ * came in between. content.c tells why the order of writing makes each crash harmless; here
+ * the parent is synced after the rename: nothing can durably refer to a number that is not durable.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,107 +10,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/random.h"
+#include "store/content.h"
 #include "store/meta.h"
-#include "store/parts.h"
 
-#define PEM_END "-----END CERTIFICATE-----\n"
-
-/* Text with exactly one newline at its end, so that leaf and chain can follow each other; "" stays
- * empty. */
-static char *pem_line(const char *text)
+int temporary_make(int certificate, const char *where, unsigned number,
+		   char name[static TEMPORARY_NAME_SIZE], int *ret_fd, struct error *error)
 {
-	size_t length = strlen(text);
-	while (length > 0 &&
-	       (text[length - 1] == '\n' || text[length - 1] == '\r' || text[length - 1] == ' '))
-		length--;
-	return string_format("%.*s%s", (int)length, text, length ? "\n" : "");
-}
-
-/* Descriptors of the files that still have to be synced. */
-struct open_parts {
-	int fd[PART_COUNT];
-};
-
-static void open_parts_close(const struct open_parts *parts)
-{
-	for (enum part part = 0; part < PART_COUNT; part++)
-		if (parts->fd[part] >= 0)
-			close(parts->fd[part]);
-}
-
-/* Without a chain it is the leaf once more: a second name of the same file, which spares its blocks
- * and its sync. Some file systems have no second names. */
-static int fullchain_write(int directory, const char *path, const char *leaf, const char *chain,
-			   const struct file_access *access, int *ret_fd, struct error *error)
-{
-	if (chain[0] == '\0') {
-		if (unlinkat(directory, GENERATION_FULLCHAIN, 0) < 0 && errno != ENOENT)
-			return error_errno(error, -errno, "cannot replace %s/%s", path,
-					   GENERATION_FULLCHAIN);
-		if (linkat(directory, GENERATION_CERT, directory, GENERATION_FULLCHAIN, 0) == 0)
-			return 0;
-	}
-	CLEANUP(freep) char *text = string_format("%s%s", leaf, chain);
-	return part_write(directory, path, PART_FULLCHAIN, text, strlen(text), access, ret_fd,
-			  error);
-}
-
-static int parts_write(int directory, const char *path, const char *leaf, const char *chain,
-		       const struct generation_meta *meta, const struct file_access *access,
-		       struct open_parts *parts, struct error *error)
-{
-	CLEANUP(freep) char *description = meta_print(meta);
-	int result = part_write(directory, path, PART_CHAIN, chain, strlen(chain), access,
-				&parts->fd[PART_CHAIN], error);
-	if (result == 0)
-		result = part_write(directory, path, PART_META, description, strlen(description),
-				    access, &parts->fd[PART_META], error);
-	if (result == 0)
-		result = part_write(directory, path, PART_CERT, leaf, strlen(leaf), access,
-				    &parts->fd[PART_CERT], error);
-	if (result == 0)
-		result = fullchain_write(directory, path, leaf, chain, access,
-					 &parts->fd[PART_FULLCHAIN], error);
-	return result;
-}
-
-/* Writes all but the key, and syncs all that was written, files first. */
-static int parts_fill(int directory, const char *path, const char *leaf, const char *chain,
-		      const struct generation_meta *meta, const struct file_access *access,
-		      struct error *error)
-{
-	CLEANUP(open_parts_close) struct open_parts parts = {{-1, -1, -1, -1, -1}};
-	int result = parts_write(directory, path, leaf, chain, meta, access, &parts, error);
-	/* An empty file is nothing but its name, which the directory's sync takes along. */
-	for (enum part part = 0; result == 0 && part < PART_COUNT; part++)
-		if (parts.fd[part] >= 0 && !(part == PART_CHAIN && chain[0] == '\0'))
-			result = part_sync(parts.fd[part], path, part, error);
-	return result < 0 ? result : directory_sync(directory, path, error);
-}
-
-/* The configuration can have changed since the key was made; and what recovery finds may never
- * have been synced. */
-static int key_settle(int directory, const char *path, const struct file_access *access,
-		      bool sync_anyway, struct error *error)
-{
-	CLEANUP(closep)
-	int fd = openat(directory, GENERATION_KEY, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(error, -errno, "cannot open %s/%s", path, GENERATION_KEY);
-	bool changed = false;
-	int result = access_settle(fd, access, &changed);
-	if (result < 0)
-		return error_errno(error, result, "cannot set owner and mode of %s/%s", path,
-				   GENERATION_KEY);
-	return changed || sync_anyway ? part_sync(fd, path, PART_KEY, error) : 0;
+	char text[GENERATION_NAME_SIZE];
+	snprintf(name, TEMPORARY_NAME_SIZE, ".%s.%08" PRIx32 ".tmp", generation_name(number, text),
+		 random_u32());
+	return directory_make_at(certificate, where, name, &FILE_ACCESS(0711), ret_fd, error);
 }
 
 /* Puts the finished directory in place. Never over anything: rename(2) would silently replace an
  * empty directory. */
-static int number_take(int certificate, const char *where, const char *from, unsigned number,
-		       bool first, struct error *error)
+int number_take(int certificate, const char *where, const char *from, unsigned number, bool first,
+		struct error *error)
 {
 	char name[GENERATION_NAME_SIZE];
 	generation_name(number, name);
@@ -136,134 +46,82 @@ static int number_take(int certificate, const char *where, const char *from, uns
 	return certificate_sync(certificate, where, first, error);
 }
 
-/* What the caller left open is told by the leaf. */
-static void meta_complete(struct generation_meta *meta, struct leaf_facts *facts)
+/* The configuration can have changed since the key was made; and what recovery finds may never
+ * have been synced. */
+static int key_settle(int directory, const char *path, const struct content *content,
+		      bool sync_anyway, struct error *error)
 {
-	struct generation_meta told = {0};
-	meta_from_facts(facts, &told);
-	if (!meta->id && !meta->placeholder)
-		meta->id = TAKE_PTR(told.id);
-	if (!meta->created)
-		meta->created = clock_now();
-	if (!meta->facts.sha256[0]) {
-		leaf_facts_free(&meta->facts);
-		meta->facts = *facts;
-		*facts = (struct leaf_facts){0};
-	}
-	generation_meta_free(&told);
+	enum part part = content->keyless ? PART_CSR : PART_KEY;
+	struct file_access access = part_access(&content->access, part);
+	CLEANUP(closep)
+	int fd = openat(directory, part_name(part), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(error, -errno, "cannot open %s/%s", path, part_name(part));
+	bool changed = false;
+	int result = access_settle(fd, &access, &changed);
+	if (result < 0)
+		return error_errno(error, result, "cannot set owner and mode of %s/%s", path,
+				   part_name(part));
+	return changed || sync_anyway ? part_sync(fd, path, part, error) : 0;
+}
+
+/* What is of use only while an answer is waited for. */
+static int marks_remove(int pending, const char *path, const struct content *content,
+			struct error *error)
+{
+	const char *const marks[] = {GENERATION_GIVEN, content->keyless ? NULL : GENERATION_CSR};
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		if (marks[i] && unlinkat(pending, marks[i], 0) < 0 && errno != ENOENT)
+			return error_errno(error, -errno, "cannot remove %s/%s", path, marks[i]);
+	return 0;
 }
 
 static int pending_finish(int certificate, const char *where, int pending, const char *path,
-			  const char *leaf, const char *chain, struct generation_meta *meta,
-			  const struct file_access *access, bool recovering, struct error *error)
+			  const struct content *content, struct generation_meta *meta,
+			  bool recovering, struct error *error)
 {
 	unsigned number = 0;
 	int result = generation_next(certificate, where, meta->number, &number, error);
 	if (result < 0)
 		return result;
 	meta->number = number;
-	result = key_settle(pending, path, access, recovering, error);
+	result = key_settle(pending, path, content, recovering, error);
 	if (result == 0)
-		result = parts_fill(pending, path, leaf, chain, meta, access, error);
+		result = marks_remove(pending, path, content, error);
+	if (result == 0)
+		result = content_fill(pending, path, content, meta, error);
 	if (result == 0)
 		result = number_take(certificate, where, GENERATION_PENDING, number, false, error);
 	return result;
 }
 
 int generation_commit(int certificate, const char *where, const char *leaf_pem,
-		      const char *chain_pem, struct generation_meta *meta,
-		      const struct file_access *access, unsigned *ret_number, struct error *error)
+		      struct generation_meta *meta, const struct generation_files *files,
+		      unsigned *ret_number, struct error *error)
 {
 	CLEANUP(closep) int pending = -1;
 	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
 	CLEANUP(freep) char *path = string_format("%s/%s", where, GENERATION_PENDING);
+	bool keyless = false;
 	int result = directory_open_at(certificate, where, GENERATION_PENDING, &pending, error);
 	if (result == 0)
-		result = key_load(pending, path, &key, error);
+		result = either_load(pending, path, &key, &keyless, error);
 	if (result < 0)
 		return result;
 
 	/* Whatever the caller has checked: this is the key that a server will read beside it. */
-	CLEANUP(freep) char *leaf = pem_line(leaf_pem);
-	CLEANUP(freep) char *chain = pem_line(chain_pem);
+	CLEANUP(X509_freep) X509 *leaf = NULL;
 	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
-	result = leaf_facts_match(leaf, strlen(leaf), key, path, &facts, error);
+	struct content content;
+	result = leaf_match(leaf_pem, strlen(leaf_pem), key, path, &leaf, &facts, error);
+	if (result == 0)
+		result = content_take(key, keyless, leaf, files, &content, error);
 	if (result < 0)
 		return result;
 	meta_complete(meta, &facts);
-	result = pending_finish(certificate, where, pending, path, leaf, chain, meta, access, false,
-				error);
+	result = pending_finish(certificate, where, pending, path, &content, meta, false, error);
 	if (result == 0)
 		*ret_number = meta->number;
-	return result;
-}
-
-static int placeholder_fill(int directory, const char *path, const struct string_list *hostnames,
-			    const struct file_access *access, int64_t now, struct error *error)
-{
-	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-	CLEANUP(buffer_wipe) struct buffer key_pem = BUFFER(FILE_LIMIT);
-	CLEANUP(buffer_free) struct buffer leaf = BUFFER(FILE_LIMIT);
-	int result = key_generate(KEY_ECDSA_P256, &key, error);
-	if (result == 0)
-		result = key_write_pem(key, &key_pem, error);
-	if (result == 0)
-		result = leaf_make_placeholder(key, hostnames, now, &leaf, error);
-
-	CLEANUP(closep) int fd = -1;
-	if (result == 0)
-		result = part_write(directory, path, PART_KEY, buffer_text(&key_pem),
-				    key_pem.length, access, &fd, error);
-	if (result < 0)
-		return result;
-
-	CLEANUP(generation_meta_free)
-	struct generation_meta meta = {.placeholder = true, .created = now};
-	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
-	result = leaf_facts_match(buffer_text(&leaf), leaf.length, key, path, &facts, error);
-	if (result < 0)
-		return result;
-	meta_complete(&meta, &facts);
-	result = part_sync(fd, path, PART_KEY, error);
-	return result < 0
-		       ? result
-		       : parts_fill(directory, path, buffer_text(&leaf), "", &meta, access, error);
-}
-
-int generation_placeholder(int certificate, const char *where, const struct string_list *hostnames,
-			   const struct file_access *access, int64_t now, struct error *error)
-{
-	char name[GENERATION_NAME_SIZE];
-	CLEANUP(closep)
-	int there = openat(certificate, generation_name(0, name),
-			   O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int result = there < 0 ? -errno : parts_complete(there);
-	if (result > 0)
-		return 0;
-	/* A server may be reading it. */
-	if (result < 0 && !part_is_lost(result))
-		return error_errno(error, result, "cannot look at %s/%s", where, name);
-	/* Half of one: there is nothing in it that cannot be made again. */
-	result = file_remove_at(certificate, where, name, error);
-	bool established = false;
-	if (result == 0)
-		result = generation_any(certificate, where, &established, error);
-	if (result < 0)
-		return result;
-
-	/* Not in pending/, where a key may wait for its answer. */
-	char temporary[64];
-	snprintf(temporary, sizeof(temporary), ".%s.%08" PRIx32 ".tmp", name, random_u32());
-	CLEANUP(freep) char *path = string_format("%s/%s", where, temporary);
-	CLEANUP(closep) int directory = -1;
-	result = directory_make_at(certificate, where, temporary, &FILE_ACCESS(0711), &directory,
-				   error);
-	if (result == 0)
-		result = placeholder_fill(directory, path, hostnames, access, now, error);
-	if (result == 0)
-		result = number_take(certificate, where, temporary, 0, !established, error);
-	if (result < 0)
-		file_remove_at(certificate, where, temporary, NULL);
 	return result;
 }
 
@@ -296,6 +154,44 @@ static void recovered_meta(int pending, const char *path, const struct leaf_fact
 	*ret_meta = meta;
 }
 
+/* chain.pem is written before the leaf; only a power cut can have torn it, and then it is done
+ * without, as it is when it is not the root that meta.json tells of. */
+static X509 *recovered_root(int pending, const char *path, const struct generation_meta *meta)
+{
+	CLEANUP(buffer_free) struct buffer chain = BUFFER(FILE_LIMIT);
+	CLEANUP(X509_freep) X509 *root = NULL;
+	char digest[SHA256_TEXT_SIZE];
+	if (!meta->chain_root || part_read(pending, path, PART_CHAIN, &chain, NULL) < 0 ||
+	    leaf_read_pem(buffer_text(&chain), chain.length, &root, NULL) < 0 ||
+	    leaf_sha256(root, digest, NULL) < 0 || strcmp(digest, meta->root_sha256) != 0)
+		return NULL;
+	return TAKE_PTR(root);
+}
+
+/* What a passless recovery can make: the PEM files, with who may read them as the key tells. */
+static int recovered_finish(int certificate, const char *where, int pending, const char *path,
+			    struct content *content, const struct leaf_facts *facts,
+			    unsigned *ret_number, struct error *error)
+{
+	const char *told = part_name(content->keyless ? PART_CSR : PART_KEY);
+	struct stat status;
+	if (fstatat(pending, told, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_errno(error, -errno, "cannot stat %s/%s", path, told);
+	content->access =
+		(struct file_access){status.st_uid, status.st_gid, status.st_mode & 07777};
+
+	CLEANUP(generation_meta_free) struct generation_meta meta = {0};
+	recovered_meta(pending, path, facts, &meta);
+	CLEANUP(X509_freep) X509 *root = recovered_root(pending, path, &meta);
+	content->root = root;
+	content->chain_root = root != NULL;
+	meta.number = 0;
+	int result = pending_finish(certificate, where, pending, path, content, &meta, true, error);
+	if (result == 0)
+		*ret_number = meta.number;
+	return result;
+}
+
 int generation_recover(int certificate, const char *where, unsigned *ret_recovered,
 		       struct error *error)
 {
@@ -307,7 +203,8 @@ int generation_recover(int certificate, const char *where, unsigned *ret_recover
 
 	CLEANUP(closep) int pending = -1;
 	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-	result = pending_open(certificate, where, &pending, &key, error);
+	bool keyless = false;
+	result = pending_open(certificate, where, &pending, &key, &keyless, error);
 	if (result == -ENOENT) {
 		*ret_recovered = 0;
 		return 0;
@@ -316,29 +213,14 @@ int generation_recover(int certificate, const char *where, unsigned *ret_recover
 		return result;
 
 	CLEANUP(freep) char *path = string_format("%s/%s", where, GENERATION_PENDING);
-	CLEANUP(buffer_free) struct buffer leaf = BUFFER(FILE_LIMIT);
-	CLEANUP(buffer_free) struct buffer chain = BUFFER(FILE_LIMIT);
+	CLEANUP(X509_freep) X509 *leaf = NULL;
 	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
 	result = pending_leaf(pending, path, key, &leaf, &facts, error);
 	if (result <= 0) {
 		*ret_recovered = 0;
 		return result;
 	}
-	/* Written before the leaf; only a power cut can have torn it. */
-	if (part_read(pending, path, PART_CHAIN, &chain, NULL) < 0 ||
-	    !string_ends(buffer_text(&chain), PEM_END))
-		buffer_free(&chain);
-
-	struct stat status;
-	if (fstatat(pending, GENERATION_KEY, &status, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_errno(error, -errno, "cannot stat %s/%s", path, GENERATION_KEY);
-	const struct file_access access = {status.st_uid, status.st_gid, status.st_mode & 07777};
-	CLEANUP(generation_meta_free) struct generation_meta meta = {0};
-	recovered_meta(pending, path, &facts, &meta);
-	meta.number = 0;
-	result = pending_finish(certificate, where, pending, path, buffer_text(&leaf),
-				buffer_text(&chain), &meta, &access, true, error);
-	if (result == 0)
-		*ret_recovered = meta.number;
-	return result;
+	struct content content = {.key = key, .keyless = keyless, .leaf = leaf};
+	return recovered_finish(certificate, where, pending, path, &content, &facts, ret_recovered,
+				error);
 }

@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "store/content.h"
 #include "store/meta.h"
-#include "store/parts.h"
 #include "store/state.h"
 
 const char *generation_name(unsigned number, char text[static GENERATION_NAME_SIZE])
@@ -143,8 +143,8 @@ int generation_list(int certificate, const char *where, unsigned **ret_numbers, 
 	return 0;
 }
 
-static int generation_open(int certificate, const char *where, unsigned number, int *ret_fd,
-			   char path[static PATH_MAX], struct error *error)
+int generation_open(int certificate, const char *where, unsigned number, int *ret_fd,
+		    char path[static PATH_MAX], struct error *error)
 {
 	char name[GENERATION_NAME_SIZE];
 	generation_name(number, name);
@@ -159,6 +159,32 @@ int generation_key(int certificate, const char *where, unsigned number, EVP_PKEY
 	char path[PATH_MAX];
 	int result = generation_open(certificate, where, number, &directory, path, error);
 	return result < 0 ? result : key_load(directory, path, ret_key, error);
+}
+
+void pair_free(struct generation_pair *pair)
+{
+	EVP_PKEY_free(pair->key);
+	X509_free(pair->leaf);
+	leaf_facts_free(&pair->facts);
+	*pair = (struct generation_pair){0};
+}
+
+int pair_load(int directory, const char *path, struct generation_pair *ret_pair,
+	      struct error *error)
+{
+	CLEANUP(pair_free) struct generation_pair pair = {0};
+	CLEANUP(buffer_free) struct buffer leaf = BUFFER(FILE_LIMIT);
+	int result = either_load(directory, path, &pair.key, &pair.keyless, error);
+	if (result == 0)
+		result = part_read(directory, path, PART_CERT, &leaf, error);
+	if (result == 0)
+		result = leaf_match(buffer_text(&leaf), leaf.length, pair.key, path, &pair.leaf,
+				    &pair.facts, error);
+	if (result < 0)
+		return result;
+	*ret_pair = pair;
+	pair = (struct generation_pair){0};
+	return 0;
 }
 
 /* A server reads fullchain.pem: it must be this leaf and this chain, byte for byte. */
@@ -181,26 +207,25 @@ static int fullchain_check(int directory, const char *path, const struct buffer 
 	return 0;
 }
 
-/* Leaf and key compared; the rest of what a server reads as well. */
+/* Leaf and key compared; the rest of what every server reads as well. */
 static int generation_verify(int directory, const char *path, struct leaf_facts *ret_facts,
-			     struct error *error)
+			     bool *ret_keyless, struct error *error)
 {
 	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
 	CLEANUP(buffer_free) struct buffer leaf = BUFFER(FILE_LIMIT);
-	int result = key_load(directory, path, &key, error);
+	int result = either_load(directory, path, &key, ret_keyless, error);
 	if (result == 0)
 		result = part_read(directory, path, PART_CERT, &leaf, error);
 	if (result == 0)
 		result = fullchain_check(directory, path, &leaf, error);
 	if (result == 0)
-		result = leaf_facts_match(buffer_text(&leaf), leaf.length, key, path, ret_facts,
-					  error);
+		result = leaf_match(buffer_text(&leaf), leaf.length, key, path, NULL, ret_facts,
+				    error);
 	return result;
 }
 
-/* Takes the facts. */
-static int meta_join(int directory, const char *path, struct leaf_facts *facts,
-		     struct generation_meta *ret_meta, struct error *error)
+int meta_join(int directory, const char *path, struct leaf_facts *facts,
+	      struct generation_meta *ret_meta, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer text = BUFFER(META_LIMIT);
 	int result = part_read(directory, path, PART_META, &text, error);
@@ -251,13 +276,15 @@ int generation_read(int certificate, const char *where, unsigned number,
 
 	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
 	CLEANUP(generation_meta_free) struct generation_meta meta = {0};
-	result = generation_verify(directory, path, &facts, error);
+	bool keyless = false;
+	result = generation_verify(directory, path, &facts, &keyless, error);
 	if (result == 0)
 		result = meta_join(directory, path, &facts, &meta, error);
 	if (result < 0)
 		return result;
 	meta.number = number;
 	meta.placeholder = number == 0;
+	meta.keyless = keyless;
 
 	result = place_settle(certificate, where, directory, error);
 	if (result < 0)
@@ -314,11 +341,18 @@ int generation_fingerprint(int certificate, unsigned number, char text[static SH
 	if (directory < 0)
 		return -errno;
 
-	/* The last one is the directory itself: "." of it. */
-	uint64_t values[PART_COUNT + 1][7];
+	/* The last one is the directory itself: "." of it. What is not there is all zeros. */
+	uint64_t values[PART_COUNT + 1][7] = {{0}};
+	int keyless = parts_keyless(directory);
+	if (keyless < 0)
+		return keyless;
 	for (unsigned i = 0; i <= PART_COUNT; i++) {
 		struct file_stamp stamp;
+		if (i == (keyless ? PART_KEY : PART_CSR))
+			continue;
 		int result = file_stamp_at(directory, i < PART_COUNT ? part_name(i) : ".", &stamp);
+		if (result == -ENOENT && i >= PART_EXPORTS && i < PART_COUNT)
+			continue;
 		if (result < 0)
 			return result;
 		const uint64_t words[] = {

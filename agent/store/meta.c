@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 
+static const char HEX[] = "0123456789abcdef";
+
 void facts_write_json(cJSON *object, const struct leaf_facts *facts)
 {
 	json_add_string(object, "serial", facts->serial);
@@ -28,12 +30,11 @@ static void read_word(const cJSON *object, const char *name, const char *alphabe
 
 void facts_read_json(const cJSON *object, struct leaf_facts *ret_facts)
 {
-	static const char hex[] = "0123456789abcdef";
 	struct leaf_facts facts = {.key_type = KEY_TYPE_COUNT};
 
-	read_word(object, "serial", hex, facts.serial, sizeof(facts.serial));
-	read_word(object, "sha256", hex, facts.sha256, sizeof(facts.sha256));
-	read_word(object, "spki_sha256", hex, facts.spki_sha256, sizeof(facts.spki_sha256));
+	read_word(object, "serial", HEX, facts.serial, sizeof(facts.serial));
+	read_word(object, "sha256", HEX, facts.sha256, sizeof(facts.sha256));
+	read_word(object, "spki_sha256", HEX, facts.spki_sha256, sizeof(facts.spki_sha256));
 	facts.not_before = json_integer(object, "not_before", 0);
 	facts.not_after = json_integer(object, "not_after", 0);
 	if (key_type_parse(json_string(object, "key_type"), &facts.key_type) < 0)
@@ -45,6 +46,36 @@ void facts_read_json(const cJSON *object, struct leaf_facts *ret_facts)
 			string_list_add(&facts.hostnames, item->valuestring);
 	}
 	*ret_facts = facts;
+}
+
+static const struct {
+	unsigned format;
+	const char *name;
+} formats[] = {
+	{FORMAT_DER, "der"},
+	{FORMAT_P7B, "p7b"},
+	{FORMAT_P12, "p12"},
+	{FORMAT_COMBINED, "combined"},
+};
+
+static void formats_write(cJSON *object, unsigned made)
+{
+	CLEANUP(string_list_free) struct string_list names = {0};
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+		if (made & formats[i].format)
+			string_list_add(&names, formats[i].name);
+	json_add_list(object, "formats", &names);
+}
+
+static unsigned formats_read(const cJSON *object)
+{
+	unsigned made = 0;
+	const cJSON *item;
+	cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(object, "formats"))
+		for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+			if (cJSON_IsString(item) && strcmp(item->valuestring, formats[i].name) == 0)
+				made |= formats[i].format;
+	return made;
 }
 
 unsigned json_generation(const cJSON *object, const char *name)
@@ -63,6 +94,10 @@ char *meta_print(const struct generation_meta *meta)
 	json_add_bool(object, "adopted", meta->adopted);
 	json_add_integer(object, "created", meta->created);
 	json_add_integer(object, "validity_days", meta->validity_days);
+	json_add_bool(object, "keyless", meta->keyless);
+	formats_write(object, meta->formats);
+	json_add_bool(object, "chain_root", meta->chain_root);
+	json_add_string(object, "root_sha256", meta->root_sha256);
 	facts_write_json(json_add_object(object, "leaf"), &meta->facts);
 	return json_print(object, true);
 }
@@ -80,7 +115,11 @@ int meta_parse(const char *text, size_t length, struct generation_meta *ret_meta
 		.created = json_integer(object, "created", 0),
 		.validity_days = json_integer(object, "validity_days", 0),
 		.adopted = json_true(object, "adopted"),
+		.keyless = json_true(object, "keyless"),
+		.formats = formats_read(object),
+		.chain_root = json_true(object, "chain_root"),
 	};
+	read_word(object, "root_sha256", HEX, meta.root_sha256, sizeof(meta.root_sha256));
 	facts_read_json(cJSON_GetObjectItemCaseSensitive(object, "leaf"), &meta.facts);
 	*ret_meta = meta;
 	return 0;

@@ -6,21 +6,47 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const names[PART_COUNT] = {
-	[PART_KEY] = GENERATION_KEY,	 [PART_CERT] = GENERATION_CERT,
-	[PART_CHAIN] = GENERATION_CHAIN, [PART_FULLCHAIN] = GENERATION_FULLCHAIN,
-	[PART_META] = GENERATION_META,
+#include "pki/csr.h"
+
+static const struct {
+	const char *name;
+	unsigned format;
+	bool secret; /* holds the key */
+} kinds[PART_COUNT] = {
+	[PART_KEY] = {GENERATION_KEY, 0, true},
+	[PART_CSR] = {GENERATION_CSR, 0, false},
+	[PART_CERT] = {GENERATION_CERT, 0, false},
+	[PART_CHAIN] = {GENERATION_CHAIN, 0, false},
+	[PART_FULLCHAIN] = {GENERATION_FULLCHAIN, 0, false},
+	[PART_META] = {GENERATION_META, 0, false},
+	[PART_DER] = {GENERATION_DER, FORMAT_DER, false},
+	[PART_P7B] = {GENERATION_P7B, FORMAT_P7B, false},
+	[PART_P12] = {GENERATION_P12, FORMAT_P12, true},
+	[PART_COMBINED] = {GENERATION_COMBINED, FORMAT_COMBINED, true},
 };
 
 const char *part_name(enum part part)
 {
-	return names[part];
+	return kinds[part].name;
+}
+
+unsigned part_format(enum part part)
+{
+	return kinds[part].format;
+}
+
+const char *generation_format_file(enum certificate_format format)
+{
+	for (enum part part = PART_EXPORTS; part < PART_COUNT; part++)
+		if (kinds[part].format == (unsigned)format)
+			return kinds[part].name;
+	return NULL;
 }
 
 struct file_access part_access(const struct file_access *key, enum part part)
 {
 	struct file_access access = *key;
-	if (part != PART_KEY)
+	if (!kinds[part].secret)
 		access.mode |= 0444;
 	return access;
 }
@@ -192,18 +218,42 @@ int certificate_sync(int certificate, const char *where, bool parent, struct err
 	return result < 0 ? result : directory_sync(above, where, error);
 }
 
+int parts_keyless(int directory)
+{
+	static const enum part either[] = {PART_KEY, PART_CSR};
+	struct stat status;
+	for (size_t i = 0; i < ARRAY_SIZE(either); i++) {
+		if (fstatat(directory, part_name(either[i]), &status, AT_SYMLINK_NOFOLLOW) == 0)
+			return either[i] == PART_CSR;
+		if (errno != ENOENT)
+			return -errno;
+	}
+	return -ENOENT;
+}
+
+/* As parts_complete(), for one part. */
+static int part_whole(int directory, enum part part)
+{
+	struct stat status;
+	if (fstatat(directory, part_name(part), &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return part_is_lost(-errno) ? 0 : -errno;
+	return S_ISREG(status.st_mode) &&
+	       (status.st_size > 0 || part == PART_CHAIN || part == PART_META);
+}
+
 int parts_complete(int directory)
 {
-	for (enum part part = 0; part < PART_COUNT; part++) {
-		struct stat status;
-		if (fstatat(directory, part_name(part), &status, AT_SYMLINK_NOFOLLOW) < 0)
-			return part_is_lost(-errno) ? 0 : -errno;
-		if (!S_ISREG(status.st_mode))
-			return 0;
-		if (status.st_size == 0 && part != PART_CHAIN && part != PART_META)
-			return 0;
+	int result = part_whole(directory, PART_KEY);
+	if (result == 0) {
+		/* A damaged key is no missing one. */
+		result = parts_keyless(directory);
+		if (result < 0)
+			return part_is_lost(result) ? 0 : result;
+		result = result ? part_whole(directory, PART_CSR) : 0;
 	}
-	return 1;
+	for (enum part part = PART_CERT; result > 0 && part < PART_EXPORTS; part++)
+		result = part_whole(directory, part);
+	return result;
 }
 
 bool part_is_lost(int result)
@@ -223,31 +273,63 @@ int part_read(int directory, const char *where, enum part part, struct buffer *c
 	return file_read_at(directory, where, part_name(part), contents, error);
 }
 
+/* Encrypted or cut: for a file of our own there is no difference. */
+static int key_unusable(const char *where, enum part part, struct error *error)
+{
+	error_prefix(error, "%s/%s", where, part_name(part));
+	if (error) {
+		error->class = ERROR_LOCAL;
+		error->code = -EBADMSG;
+	}
+	return -EBADMSG;
+}
+
+/* Reads the text of key or request. */
+static int key_text(int directory, const char *where, enum part part, struct buffer *text,
+		    struct error *error)
+{
+	int result = part_read(directory, where, part, text, error);
+	if (result != -EFBIG && result != -EINVAL && result != -EISDIR && result != -ELOOP)
+		return result;
+	return error_set(error, ERROR_LOCAL, -EBADMSG, "%s/%s is not a %s", where, part_name(part),
+			 part == PART_KEY ? "private key" : "certificate signing request");
+}
+
 int key_load(int directory, const char *where, EVP_PKEY **ret_key, struct error *error)
 {
 	CLEANUP(buffer_wipe) struct buffer text = BUFFER(FILE_LIMIT);
-	int result = part_read(directory, where, PART_KEY, &text, error);
-	if (result == 0)
-		result = key_read_pem(buffer_text(&text), text.length, ret_key, error);
-	else if (result != -EFBIG && result != -EINVAL && result != -EISDIR && result != -ELOOP)
+	int result = key_text(directory, where, PART_KEY, &text, error);
+	if (result < 0)
 		return result;
-	else
-		return error_set(error, ERROR_LOCAL, -EBADMSG, "%s/%s is not a private key", where,
-				 part_name(PART_KEY));
-	if (result < 0) {
-		/* Encrypted or cut: for a file of our own there is no difference. */
-		error_prefix(error, "%s/%s", where, part_name(PART_KEY));
-		if (error) {
-			error->class = ERROR_LOCAL;
-			error->code = -EBADMSG;
-		}
-		return -EBADMSG;
-	}
-	return 0;
+	result = key_read_pem(buffer_text(&text), text.length, ret_key, error);
+	return result < 0 ? key_unusable(where, PART_KEY, error) : 0;
 }
 
-int leaf_facts_match(const char *leaf_pem, size_t length, const EVP_PKEY *key, const char *where,
-		     struct leaf_facts *ret_facts, struct error *error)
+int request_load(int directory, const char *where, EVP_PKEY **ret_key, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer text = BUFFER(FILE_LIMIT);
+	CLEANUP(string_list_free) struct string_list hostnames = {0};
+	int result = key_text(directory, where, PART_CSR, &text, error);
+	if (result < 0)
+		return result;
+	result = csr_read(buffer_text(&text), text.length, ret_key, &hostnames, error);
+	return result < 0 ? key_unusable(where, PART_CSR, error) : 0;
+}
+
+int either_load(int directory, const char *where, EVP_PKEY **ret_key, bool *ret_keyless,
+		struct error *error)
+{
+	/* Asked first: that a key could not be looked for just now is not that there is none. */
+	int keyless = parts_keyless(directory);
+	if (keyless < 0)
+		return error_errno(error, keyless, "cannot find %s/%s", where, part_name(PART_KEY));
+	*ret_keyless = keyless;
+	return keyless ? request_load(directory, where, ret_key, error)
+		       : key_load(directory, where, ret_key, error);
+}
+
+int leaf_match(const char *leaf_pem, size_t length, const EVP_PKEY *key, const char *where,
+	       X509 **ret_leaf, struct leaf_facts *ret_facts, struct error *error)
 {
 	CLEANUP(X509_freep) X509 *leaf = NULL;
 	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
@@ -268,6 +350,8 @@ int leaf_facts_match(const char *leaf_pem, size_t length, const EVP_PKEY *key, c
 				 "%s: key and leaf do not belong together (public key %.16s… and "
 				 "%.16s…)",
 				 where, spki, facts.spki_sha256);
+	if (ret_leaf)
+		*ret_leaf = TAKE_PTR(leaf);
 	*ret_facts = facts;
 	facts = (struct leaf_facts){0};
 	return 0;

@@ -10,20 +10,37 @@
 
 #define GENERATION_PENDING "pending"
 
-/* Every generation has these, and is complete when it has them. */
+/* The mark in pending/ of a key that was given, not made: no one else's request may use it. */
+#define GENERATION_GIVEN "given"
+
+/* A generation is complete when it has the first of these, or the second, and the four after. */
 enum part {
 	PART_KEY,
+	PART_CSR,
 	PART_CERT,
 	PART_CHAIN,
 	PART_FULLCHAIN,
 	PART_META,
+	PART_DER,
+	PART_P7B,
+	PART_P12,
+	PART_COMBINED,
 	PART_COUNT,
+	PART_EXPORTS = PART_DER, /* the first that only some have */
 };
 
 const char *part_name(enum part part);
 
-/* Owner, group and mode of a part, from those of the key: everything else is world-readable. */
+/* The enum certificate_format that an export is, 0 for any other part. */
+unsigned part_format(enum part part);
+
+/* Owner, group and mode of a part, from those of the key: what does not hold the key is
+ * world-readable. */
 struct file_access part_access(const struct file_access *key, enum part part);
+
+/* 0 for a directory with a key, 1 for one with only a request, -ENOENT for one with neither;
+ * another negative errno when that cannot be told just now. */
+int parts_keyless(int directory);
 
 bool access_differs(const struct stat *status, const struct file_access *access);
 
@@ -49,8 +66,9 @@ int part_write(int directory, const char *where, enum part part, const void *dat
 /* fsync, and what to say when it fails. */
 int part_sync(int fd, const char *where, enum part part, struct error *error);
 
-/* 1 for a directory in which every part is a regular file, and key, cert and fullchain are not
- * empty; 0 when one is not; a negative errno when that cannot be told just now. */
+/* 1 for a directory in which every part that all have is a regular file, and key (or request), cert
+ * and fullchain are not empty; 0 when one is not; a negative errno when that cannot be told just
+ * now. */
 int parts_complete(int directory);
 
 /* True for errors that say what a file is, not what became of the attempt to look: it is absent, of
@@ -61,25 +79,33 @@ bool part_is_lost(int result);
 /* Reads the key. -EBADMSG when it is no usable key, -ENOENT when there is none. */
 int key_load(int directory, const char *where, EVP_PKEY **ret_key, struct error *error);
 
+/* The same for the request of a key that is elsewhere: the public key of csr.pem. */
+int request_load(int directory, const char *where, EVP_PKEY **ret_key, struct error *error);
+
+/* Whichever of the two is there; `ret_keyless` tells. */
+int either_load(int directory, const char *where, EVP_PKEY **ret_key, bool *ret_keyless,
+		struct error *error);
+
 /* Reads text of a part into `contents`. */
 int part_read(int directory, const char *where, enum part part, struct buffer *contents,
 	      struct error *error);
 
 /* Takes a leaf from PEM text and compares it with the key. -EBADMSG when they do not belong
- * together or when the text is no leaf. */
-int leaf_facts_match(const char *leaf_pem, size_t length, const EVP_PKEY *key, const char *where,
-		     struct leaf_facts *ret_facts, struct error *error);
+ * together or when the text is no leaf. `ret_leaf` may be NULL. */
+int leaf_match(const char *leaf_pem, size_t length, const EVP_PKEY *key, const char *where,
+	       X509 **ret_leaf, struct leaf_facts *ret_facts, struct error *error);
 
 /*
- * Opens pending/ and reads its key. -ENOENT when there is none; a pending/ that certainly holds no
- * usable key is removed first. One whose key cannot be read for another reason is left alone.
+ * Opens pending/ and reads its key, or the public half of one that is elsewhere. -ENOENT when there
+ * is none; a pending/ that certainly holds nothing usable is removed first. One that cannot be read
+ * for another reason is left alone.
  */
 int pending_open(int certificate, const char *where, int *ret_fd, EVP_PKEY **ret_key,
-		 struct error *error);
+		 bool *ret_keyless, struct error *error);
 
 /* 1 when pending/ holds a leaf of its key, which is read; 0 when it does not; a negative errno when
  * that cannot be told just now. */
-int pending_leaf(int pending, const char *where, const EVP_PKEY *key, struct buffer *leaf,
+int pending_leaf(int pending, const char *where, const EVP_PKEY *key, X509 **ret_leaf,
 		 struct leaf_facts *ret_facts, struct error *error);
 
 /* Syncs certificates/NAME/, and with `parent` the directory that NAME is in. */
@@ -92,6 +118,19 @@ long generation_parse(const char *text, bool *ret_canonical);
 /* A number above every one that is or was in use, as far as this host knows. */
 int generation_next(int certificate, const char *where, unsigned at_least, unsigned *ret_number,
 		    struct error *error);
+
+enum {
+	TEMPORARY_NAME_SIZE = 64
+};
+
+/* Makes a directory for what will be `number`, under a name that generation_recover() removes. */
+int temporary_make(int certificate, const char *where, unsigned number,
+		   char name[static TEMPORARY_NAME_SIZE], int *ret_fd, struct error *error);
+
+/* Gives a finished, synced directory its number, never over anything that is there, and makes that
+ * durable; with `first` the directory above, too. */
+int number_take(int certificate, const char *where, const char *from, unsigned number, bool first,
+		struct error *error);
 
 /* True when certificates/NAME/ holds a numbered entry. */
 int generation_any(int certificate, const char *where, bool *ret_any, struct error *error);

@@ -89,11 +89,37 @@ static inline char *fixture_leaf(const struct fixture *fixture, EVP_PKEY *key)
 	return buffer_take(&pem);
 }
 
+/* A root; its PEM text, too (free both). */
+static inline X509 *fixture_root(const struct fixture *fixture, char **ret_pem)
+{
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+	X509 *root = NULL;
+	assert_int_equal(key_generate(KEY_ECDSA_P256, &key, NULL), 0);
+	*ret_pem = fixture_leaf(fixture, key);
+	assert_int_equal(leaf_read_pem(*ret_pem, strlen(*ret_pem), &root, NULL), 0);
+	return root;
+}
+
+static inline struct pending_request fixture_request(const struct fixture *fixture)
+{
+	return (struct pending_request){
+		.key_type = KEY_ECDSA_P256,
+		.hostnames = &fixture->hostnames,
+		.access = &fixture->access,
+	};
+}
+
+/* PEM files only. */
+static inline struct generation_files fixture_files(const struct fixture *fixture)
+{
+	return (struct generation_files){.name = FIXTURE_NAME, .access = fixture->access};
+}
+
 static inline int fixture_prepare(struct fixture *fixture, EVP_PKEY **ret_key, bool *ret_reused)
 {
 	CLEANUP(freep) char *csr = NULL;
-	int result = pending_prepare(fixture->certificate, fixture->where, KEY_ECDSA_P256,
-				     &fixture->hostnames, &fixture->access, ret_key, &csr,
+	const struct pending_request request = fixture_request(fixture);
+	int result = pending_prepare(fixture->certificate, fixture->where, &request, ret_key, &csr,
 				     ret_reused, &fixture->error);
 	if (result == 0)
 		assert_true(string_starts(csr, "-----BEGIN CERTIFICATE REQUEST-----\n"));
@@ -103,10 +129,18 @@ static inline int fixture_prepare(struct fixture *fixture, EVP_PKEY **ret_key, b
 static inline int fixture_commit(struct fixture *fixture, const char *leaf, unsigned *ret_number)
 {
 	struct generation_meta meta = {.validity_days = 7};
-	int result = generation_commit(fixture->certificate, fixture->where, leaf, "", &meta,
-				       &fixture->access, ret_number, &fixture->error);
+	const struct generation_files files = fixture_files(fixture);
+	int result = generation_commit(fixture->certificate, fixture->where, leaf, &meta, &files,
+				       ret_number, &fixture->error);
 	generation_meta_free(&meta);
 	return result;
+}
+
+static inline int fixture_placeholder(struct fixture *fixture, int64_t now)
+{
+	const struct generation_files files = fixture_files(fixture);
+	return generation_placeholder(fixture->certificate, fixture->where, &fixture->hostnames,
+				      &files, now, &fixture->error);
 }
 
 /* One whole issue; the generation's number. */

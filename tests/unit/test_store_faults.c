@@ -130,9 +130,10 @@ static int issue(struct fixture *fixture, struct promise *promise)
 	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
 	CLEANUP(freep) char *csr = NULL;
 	bool reused;
-	int result = pending_prepare(fixture->certificate, fixture->where, KEY_ECDSA_P256,
-				     &fixture->hostnames, &fixture->access, &key, &csr, &reused,
-				     &fixture->error);
+	const struct pending_request request = fixture_request(fixture);
+	const struct generation_files files = fixture_files(fixture);
+	int result = pending_prepare(fixture->certificate, fixture->where, &request, &key, &csr,
+				     &reused, &fixture->error);
 	if (result < 0)
 		return result;
 	key_spki_sha256(key, promise->prepared, NULL);
@@ -140,8 +141,8 @@ static int issue(struct fixture *fixture, struct promise *promise)
 	leaf_make_placeholder(key, &fixture->hostnames, clock_now(), &leaf, NULL);
 	struct generation_meta meta = {.validity_days = 7};
 	unsigned number = 0;
-	result = generation_commit(fixture->certificate, fixture->where, buffer_text(&leaf), "",
-				   &meta, &fixture->access, &number, &fixture->error);
+	result = generation_commit(fixture->certificate, fixture->where, buffer_text(&leaf),
+				   &meta, &files, &number, &fixture->error);
 	generation_meta_free(&meta);
 	buffer_free(&leaf);
 	if (result == 0)
@@ -380,17 +381,12 @@ static void test_a_placeholder_that_cannot_be_looked_at_is_left_alone(void **sta
 	(void)state;
 	struct fixture fixture;
 	fixture_make(&fixture);
-	assert_int_equal(generation_placeholder(fixture.certificate, fixture.where,
-						&fixture.hostnames, &fixture.access, clock_now(),
-						NULL),
-			 0);
+	assert_int_equal(fixture_placeholder(&fixture, clock_now()), 0);
 	CLEANUP(freep) char *key = fixture_get(&fixture, "0000/key.pem");
 	bool reached = true;
 	for (int at = 1; reached; at++) {
 		fault_arm(FAULT_FAIL, at, ENOMEM);
-		int result = generation_placeholder(fixture.certificate, fixture.where,
-						    &fixture.hostnames, &fixture.access,
-						    clock_now(), &fixture.error);
+		int result = fixture_placeholder(&fixture, clock_now());
 		armed = FAULT_NONE;
 		reached = calls >= at;
 		assert_int_equal(result, reached ? -ENOMEM : 0);

@@ -29,8 +29,9 @@ static void test_a_commit_is_whole_and_says_what_it_is(void **state)
 				       .adopted = true,
 				       .created = 77};
 	unsigned number = 0;
-	assert_int_equal(generation_commit(fixture->certificate, fixture->where, leaf, "", &meta,
-					   &fixture->access, &number, NULL),
+	const struct generation_files files = fixture_files(fixture);
+	assert_int_equal(generation_commit(fixture->certificate, fixture->where, leaf, &meta,
+					   &files, &number, NULL),
 			 0);
 	assert_int_equal(number, 1);
 	assert_int_equal(meta.number, 1);
@@ -66,19 +67,20 @@ static void test_a_chain_follows_a_leaf_without_final_newline(void **state)
 {
 	struct fixture *fixture = *state;
 	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-	CLEANUP(EVP_PKEY_freep) EVP_PKEY *root_key = NULL;
+	CLEANUP(freep) char *root = NULL;
 	bool reused;
 	assert_int_equal(fixture_prepare(fixture, &key, &reused), 0);
-	assert_int_equal(key_generate(KEY_ECDSA_P256, &root_key, NULL), 0);
 	CLEANUP(freep) char *leaf = fixture_leaf(fixture, key);
-	CLEANUP(freep) char *root = fixture_leaf(fixture, root_key);
+	CLEANUP(X509_freep) X509 *authority = fixture_root(fixture, &root);
 	CLEANUP(freep) char *expected = string_format("%s%s", leaf, root);
 	leaf[strlen(leaf) - 1] = '\0';
-	root[strlen(root) - 1] = '\0';
 	struct generation_meta meta = {0};
 	unsigned number = 0;
-	assert_int_equal(generation_commit(fixture->certificate, fixture->where, leaf, root, &meta,
-					   &fixture->access, &number, NULL),
+	struct generation_files files = fixture_files(fixture);
+	files.root = authority;
+	files.chain_root = true;
+	assert_int_equal(generation_commit(fixture->certificate, fixture->where, leaf, &meta,
+					   &files, &number, NULL),
 			 0);
 	generation_meta_free(&meta);
 	CLEANUP(freep) char *fullchain = fixture_get(fixture, "0001/fullchain.pem");
@@ -193,10 +195,7 @@ static void test_the_placeholder_is_generation_0_and_made_once(void **state)
 	struct fixture *fixture = *state;
 	int64_t now = clock_now();
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(generation_placeholder(fixture->certificate, fixture->where,
-							&fixture->hostnames, &fixture->access, now,
-							&fixture->error),
-				 0);
+		assert_int_equal(fixture_placeholder(fixture, now), 0);
 	struct stat first = fixture_stat(fixture, "0000");
 	struct generation_meta meta = {0};
 	meta_read(fixture, 0, &meta);
@@ -210,9 +209,7 @@ static void test_the_placeholder_is_generation_0_and_made_once(void **state)
 	bool reused;
 	assert_int_equal(fixture_prepare(fixture, &key, &reused), 0);
 	assert_int_equal(unlinkat(fixture->certificate, "0000/cert.pem", 0), 0);
-	assert_int_equal(generation_placeholder(fixture->certificate, fixture->where,
-						&fixture->hostnames, &fixture->access, now, NULL),
-			 0);
+	assert_int_equal(fixture_placeholder(fixture, now), 0);
 	assert_true(first.st_ctim.tv_nsec != fixture_stat(fixture, "0000").st_ctim.tv_nsec);
 	meta_read(fixture, 0, &meta);
 	generation_meta_free(&meta);
@@ -243,8 +240,9 @@ static void test_a_number_is_never_used_twice(void **state)
 	assert_int_equal(fixture_prepare(fixture, &key, &reused), 0);
 	CLEANUP(freep) char *leaf = fixture_leaf(fixture, key);
 	struct generation_meta meta = {.number = 41};
-	assert_int_equal(generation_commit(fixture->certificate, fixture->where, leaf, "", &meta,
-					   &fixture->access, &number, NULL),
+	const struct generation_files files = fixture_files(fixture);
+	assert_int_equal(generation_commit(fixture->certificate, fixture->where, leaf, &meta,
+					   &files, &number, NULL),
 			 0);
 	generation_meta_free(&meta);
 	assert_int_equal(number, 41);
@@ -279,10 +277,7 @@ static void test_list_has_whole_generations_in_order(void **state)
 static void test_prune_keeps_the_newest_and_what_is_in_use(void **state)
 {
 	struct fixture *fixture = *state;
-	assert_int_equal(generation_placeholder(fixture->certificate, fixture->where,
-						&fixture->hostnames, &fixture->access, clock_now(),
-						NULL),
-			 0);
+	assert_int_equal(fixture_placeholder(fixture, clock_now()), 0);
 	for (int i = 0; i < 6; i++)
 		fixture_issue(fixture);
 	const unsigned in_use[] = {2, 0};

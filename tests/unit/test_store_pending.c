@@ -52,9 +52,10 @@ static void test_a_key_of_another_type_makes_way(void **state)
 	CLEANUP(freep) char *csr = NULL;
 	bool reused = false;
 	assert_int_equal(fixture_prepare(fixture, &key, &reused), 0);
-	assert_int_equal(pending_prepare(fixture->certificate, fixture->where, KEY_ECDSA_P384,
-					 &fixture->hostnames, &fixture->access, &other, &csr,
-					 &reused, NULL),
+	struct pending_request request = fixture_request(fixture);
+	request.key_type = KEY_ECDSA_P384;
+	assert_int_equal(pending_prepare(fixture->certificate, fixture->where, &request, &other,
+					 &csr, &reused, NULL),
 			 0);
 	assert_false(reused);
 	enum key_type type;

@@ -146,17 +146,19 @@ static void test_a_recovered_answer_keeps_what_was_noted_and_its_chain(void **st
 {
 	struct fixture *fixture = *state;
 	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-	CLEANUP(EVP_PKEY_freep) EVP_PKEY *root_key = NULL;
+	CLEANUP(freep) char *root = NULL;
 	bool reused;
 	unsigned number = 0;
 	assert_int_equal(fixture_prepare(fixture, &key, &reused), 0);
-	assert_int_equal(key_generate(KEY_ECDSA_P256, &root_key, NULL), 0);
 	CLEANUP(freep) char *leaf = fixture_leaf(fixture, key);
-	CLEANUP(freep) char *root = fixture_leaf(fixture, root_key);
+	CLEANUP(X509_freep) X509 *authority = fixture_root(fixture, &root);
 	struct generation_meta meta = {
 		.id = string_copy("4711"), .validity_days = 90, .adopted = true};
-	assert_int_equal(generation_commit(fixture->certificate, fixture->where, leaf, root, &meta,
-					   &fixture->access, &number, NULL),
+	struct generation_files files = fixture_files(fixture);
+	files.root = authority;
+	files.chain_root = true;
+	assert_int_equal(generation_commit(fixture->certificate, fixture->where, leaf, &meta,
+					   &files, &number, NULL),
 			 0);
 	generation_meta_free(&meta);
 	/* Back to the moment before the rename. */
@@ -228,9 +230,9 @@ static void issue_for_ever(struct fixture *fixture, struct promise *promise)
 		bool reused;
 		char spki[SHA256_TEXT_SIZE];
 		unsigned number;
-		if (pending_prepare(fixture->certificate, fixture->where, KEY_ECDSA_P256,
-				    &fixture->hostnames, &fixture->access, &key, &csr, &reused,
-				    NULL) < 0 ||
+		const struct pending_request request = fixture_request(fixture);
+		if (pending_prepare(fixture->certificate, fixture->where, &request, &key, &csr,
+				    &reused, NULL) < 0 ||
 		    key_spki_sha256(key, spki, NULL) < 0)
 			_exit(1);
 		memcpy(promise->prepared, spki, sizeof(spki));

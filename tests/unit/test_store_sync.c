@@ -148,10 +148,7 @@ static void test_a_placeholder_is_durable_too(void **state)
 {
 	struct fixture *fixture = *state;
 	log_start();
-	assert_int_equal(generation_placeholder(fixture->certificate, fixture->where,
-						&fixture->hostnames, &fixture->access, clock_now(),
-						NULL),
-			 0);
+	assert_int_equal(fixture_placeholder(fixture, clock_now()), 0);
 	const char *text = buffer_text(&log_text);
 	const char *renamed = strstr(text, "rename .0000.");
 	assert_non_null(renamed);
