@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/paths.h"
+#include "pki/root.h"
 #include "store/generation.h"
 #include "target/keystore.h"
 #include "target/kind.h"
@@ -15,10 +16,6 @@
 /* Counts up when the same input would give other bytes than before (a value is added or spelt
  * differently). */
 #define SNIPPET_FORMAT "2"
-
-#ifndef GENERATION_COMBINED
-#define GENERATION_COMBINED "combined.pem"
-#endif
 
 /* The most that the fields of a digest can have; config's CONFIG_FILE_LIMIT is far below. */
 enum {
@@ -212,7 +209,8 @@ static void paths_add(cJSON *values, const struct snippet_input *input)
 	if (certificate->formats & FORMAT_COMBINED)
 		json_add_format(values, "combined", "%s/%s", directory, GENERATION_COMBINED);
 	if (certificate->authenticated_origin_pulls)
-		json_add_format(values, "client_ca", "%s/%s", input->state_dir, SNIPPET_CLIENT_CA);
+		json_add_format(values, "client_ca", "%s/roots/%s", input->state_dir,
+				root_publications[ROOT_PULL].file);
 
 	/* Without `chain = root` nothing is above the leaf: the file is there and empty. */
 	struct stat status;

@@ -49,9 +49,6 @@
 #include "config/model.h"
 #include "pki/key.h"
 
-/* Below the state directory: the authority of Cloudflare's client certificates. */
-#define SNIPPET_CLIENT_CA "roots/authenticated_origin_pull_ca.pem"
-
 /* A file as it was read. */
 struct snippet_source {
 	char *name; /* as it was asked for: "nginx" */
