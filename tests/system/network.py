@@ -16,6 +16,7 @@ import threading
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -61,10 +62,17 @@ class Leaf:
     sans: tuple
     sha256: str              # of the DER, hexadecimal, lower case
     not_after: datetime.datetime
+    key_type: str            # in the agent's words: "ecdsa-p256", "rsa-2048"
     pem: str
 
     def __getitem__(self, name):
         return getattr(self, name)
+
+
+def key_type(public):
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return f"ecdsa-p{public.curve.key_size}"
+    return f"rsa-{public.key_size}"
 
 
 def leaf_from_der(der):
@@ -82,6 +90,7 @@ def leaf_from_der(der):
         sans=sans,
         sha256=certificate.fingerprint(hashes.SHA256()).hex(),
         not_after=certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc),
+        key_type=key_type(certificate.public_key()),
         pem=ssl.DER_cert_to_PEM_cert(der),
     )
 
