@@ -21,7 +21,7 @@ static const char path_default[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbi
 
 /* Output on its way to lines. */
 struct listener {
-	command_line *line;
+	reload_command_line *line;
 	void *context;
 	struct buffer pending; /* of a line whose end has not come */
 	size_t left;	       /* bytes that are still taken */
@@ -158,8 +158,9 @@ static int timeout_error(const char *program, int64_t timeout_ms, const struct l
 				   "`reload_timeout =`");
 }
 
-int command_run(const struct string_list *argv, const struct string_list *environment,
-		int64_t timeout_ms, command_line *line, void *context, struct error *error)
+int reload_command_run(const struct string_list *argv, const struct string_list *environment,
+		       int64_t timeout_ms, reload_command_line *line, void *context,
+		       struct error *error)
 {
 	if (argv->count == 0 || argv->items[0][0] != '/')
 		return error_set(error, ERROR_BUG, -EINVAL, "reload_command is no absolute path");
