@@ -60,7 +60,8 @@ static void check_template(const struct config *config, const struct config_targ
 			struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
 			/* Any password does: a generated one needs no escape. */
 			struct snippet_input input = {certificate, 1, config->agent.state_dir,
-						      kind->keystore ? "********" : NULL};
+						      kind->keystore ? "********" : NULL,
+						      certificate->key_type};
 			if (certificate->targets[j] == target)
 				result = snippet_render(&template, &input, &text, &error);
 			buffer_free(&text);

@@ -18,7 +18,8 @@ static int render(const struct config *config, const struct config_certificate *
 	int result = snippet_template_load(config, target, &template, &error);
 	/* What is printed ends up in logs and tickets: the password stays out. */
 	struct snippet_input input = {certificate, number, config->agent.state_dir,
-				      target_kind(target->type)->keystore ? "********" : NULL};
+				      target_kind(target->type)->keystore ? "********" : NULL,
+				      certificate->key_type};
 	if (result == 0)
 		result = snippet_render(&template, &input, &text, &error);
 	if (result < 0) {

@@ -98,6 +98,26 @@ static void run_pool(struct pool *pool, size_t threads)
 		pthread_join(watcher, NULL);
 }
 
+void issue_prepare(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->job_count; i++) {
+		const struct pass_job *job = &pass->jobs[i];
+		struct pass_account *account = attempt_account(pass, job->certificate->api);
+		if (job->reissue && !job->waiting && account)
+			account_open(pass, account);
+	}
+}
+
+bool issue_is_to_ask(const struct pass *pass, const struct pass_job *job)
+{
+	if (!job->reissue || job->waiting)
+		return false;
+	for (size_t i = 0; i < pass->config->api_count; i++)
+		if (pass->accounts[i].api == job->certificate->api)
+			return pass->accounts[i].client != NULL;
+	return false;
+}
+
 void issue_all(struct pass *pass)
 {
 	struct pool pool = {
@@ -107,13 +127,8 @@ void issue_all(struct pass *pass)
 	};
 	pool.jobs = memory_alloc(pass->job_count, sizeof(struct pass_job *));
 	for (size_t i = 0; i < pass->job_count; i++)
-		if (pass->jobs[i].reissue && !pass->jobs[i].waiting) {
-			struct pass_account *account =
-				attempt_account(pass, pass->jobs[i].certificate->api);
-			if (account)
-				account_open(pass, account);
+		if (pass->jobs[i].reissue && !pass->jobs[i].waiting)
 			pool.jobs[pool.count++] = &pass->jobs[i];
-		}
 	if (pool.count)
 		run_pool(&pool, pass->config->agent.concurrency);
 	log_progress("%s", "");

@@ -47,6 +47,7 @@ int job_snippet_input(struct pass *pass, struct pass_job *job, const struct conf
 		      unsigned number, struct snippet_input *ret_input, struct error *error)
 {
 	bool keystore = target_kind(target->type)->keystore;
+	material_load(job); /* of a key that cannot be read, the configured type is told */
 	int result =
 		keystore && !job->keystore_password ? keystore_password_read(pass, job, error) : 0;
 	if (result < 0)
@@ -56,6 +57,7 @@ int job_snippet_input(struct pass *pass, struct pass_job *job, const struct conf
 		.number = number,
 		.state_dir = pass->store.path,
 		.keystore_password = keystore ? job->keystore_password : NULL,
+		.key_type = job->material.key_type,
 	};
 	return 0;
 }

@@ -149,6 +149,7 @@ static void work(struct pass *pass)
 {
 	trust_load(pass);
 	plan_all(pass);
+	issue_prepare(pass);
 	trust_fetch(pass);
 	issue_all(pass);
 	derive_all(pass);

@@ -121,8 +121,8 @@ static int by_command(struct pass *pass, const struct config_target *target, int
 	string_list_take(&environment, string_format("ORIGIN_CA_TARGET=%s", target->name));
 	pass->reloads++;
 	log_progress("%s: waiting for %s", target->name, target->reload_command.items[0]);
-	int result =
-		command_run(&target->reload_command, &environment, left, tell_line, &named, error);
+	int result = reload_command_run(&target->reload_command, &environment, left, tell_line,
+					&named, error);
 	log_progress("%s", "");
 	return result;
 }

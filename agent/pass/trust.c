@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cloudflare/published.h"
+#include "pass/issue.h"
 #include "store/roots.h"
 
 enum {
@@ -68,7 +69,8 @@ static unsigned missing_of(const struct pass *pass, const struct config_api *api
 		const struct pass_job *job = &pass->jobs[i];
 		if (job->certificate->api != api)
 			continue;
-		if ((job->reissue && !job->waiting) || job->derive || pass->options.full)
+		if (issue_is_to_ask(pass, job) || job->derive ||
+		    (pass->options.full && !job->reissue))
 			wanted |= SIGNING;
 		if (job->certificate->authenticated_origin_pulls)
 			wanted |= PULL;

@@ -245,7 +245,7 @@ static cJSON *values_new(const struct snippet_template *template, const struct s
 	keystore_add(values, target, input);
 	json_add_integer(values, "generation", input->number);
 	json_add_bool(values, "placeholder", input->number == 0);
-	json_add_string(values, "key_type", key_type_name(certificate->key_type));
+	json_add_string(values, "key_type", key_type_name(input->key_type));
 	json_add_integer(values, "validity", certificate->validity_days);
 	json_add_string(values, "target", target->name);
 	json_add_string(values, "type", target_type_name(target->type));
@@ -304,7 +304,7 @@ void snippet_rendered_from(const struct snippet_template *template,
 	field_add_number(&fields, input->number);
 	field_add(&fields, certificate->name);
 	field_add(&fields, certificate->place.file);
-	field_add_number(&fields, certificate->key_type);
+	field_add_number(&fields, input->key_type);
 	field_add_number(&fields, (uint64_t)certificate->validity_days);
 	field_add_number(&fields, (certificate->formats & FORMAT_COMBINED) != 0);
 	field_add_number(&fields, certificate->authenticated_origin_pulls);

@@ -79,6 +79,7 @@ struct snippet_input {
 	unsigned number;
 	const char *state_dir;
 	const char *keystore_password; /* needed for kinds with a keystore (kind.h), else NULL */
+	enum key_type key_type;	       /* the own key's, or as configured */
 };
 
 /*

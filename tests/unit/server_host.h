@@ -162,7 +162,8 @@ static inline void host_render(const struct host *host, unsigned number, struct 
 	struct error error = {0};
 	struct snippet_input input = {&host->certificate, number, host->state_dir,
 				      target_kind(host->target.type)->keystore ? HOST_PASSWORD
-									       : NULL};
+									       : NULL,
+				      host->certificate.key_type};
 	if (snippet_template_load(&host->config, &host->target, &template, &error) < 0 ||
 	    snippet_render(&template, &input, text, &error) < 0)
 		fail_msg("%s", error.message);
