@@ -91,6 +91,8 @@ static int pending_finish(int certificate, const char *where, int pending, const
 		result = content_fill(pending, path, content, meta, error);
 	if (result == 0)
 		result = marks_remove(pending, path, content, error);
+	if (recovering)
+		leftovers_remove(pending);
 	if (result == 0)
 		result = number_take(certificate, where, GENERATION_PENDING, number, false, error);
 	return result;

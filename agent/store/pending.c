@@ -168,19 +168,6 @@ static enum part pending_part(const struct pending_key *key)
 	return key->keyless ? PART_CSR : PART_KEY;
 }
 
-/* The key, and its name in pending/. */
-static int key_sync(int pending, const char *path, const struct pending_key *wanted,
-		    struct error *error)
-{
-	enum part part = pending_part(wanted);
-	CLEANUP(closep)
-	int key = openat(pending, part_name(part), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (key < 0)
-		return error_errno(error, -errno, "cannot open %s/%s", path, part_name(part));
-	int result = part_sync(key, path, part, error);
-	return result < 0 ? result : directory_sync(pending, path, error);
-}
-
 /*
  * Key, pending/, certificates/NAME/: in this order, though on ext4 the first sync already carries
  * the others (they cost a flush each). The parent is synced only while NAME/ itself is new, which
@@ -189,7 +176,14 @@ static int key_sync(int pending, const char *path, const struct pending_key *wan
 static int pending_sync(int certificate, const char *where, int pending, const char *path,
 			const struct pending_key *wanted, struct error *error)
 {
-	int result = key_sync(pending, path, wanted, error);
+	enum part part = pending_part(wanted);
+	CLEANUP(closep)
+	int key = openat(pending, part_name(part), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (key < 0)
+		return error_errno(error, -errno, "cannot open %s/%s", path, part_name(part));
+	int result = part_sync(key, path, part, error);
+	if (result == 0)
+		result = directory_sync(pending, path, error);
 	/* NAME/ itself is as new as what is in it; or a crash came before anything was durable. */
 	bool established = false;
 	if (result == 0)
@@ -206,19 +200,25 @@ static int mark_given(int pending, const char *path, struct error *error)
 		      : 0;
 }
 
+/* What stands in key.pem, or in csr.pem in its place. */
+static int key_print(const struct pending_key *wanted, struct buffer *text, struct error *error)
+{
+	return wanted->keyless ? buffer_add_text(text, wanted->csr)
+			       : key_write_pem(wanted->key, text, error);
+}
+
 /* The mark first: a key without one is ours. */
 static int key_write(int pending, const char *path, const struct pending_key *wanted,
 		     const struct file_access *access, struct error *error)
 {
-	CLEANUP(buffer_wipe) struct buffer pem = BUFFER(FILE_LIMIT);
+	CLEANUP(buffer_wipe) struct buffer text = BUFFER(FILE_LIMIT);
 	CLEANUP(closep) int fd = -1;
 	int result = wanted->given ? mark_given(pending, path, error) : 0;
 	if (result == 0)
-		result = wanted->keyless ? buffer_add_text(&pem, wanted->csr)
-					 : key_write_pem(wanted->key, &pem, error);
+		result = key_print(wanted, &text, error);
 	if (result == 0)
-		result = part_write(pending, path, pending_part(wanted), buffer_text(&pem),
-				    pem.length, access, &fd, error);
+		result = part_write(pending, path, pending_part(wanted), buffer_text(&text),
+				    text.length, access, &fd, error);
 	return result;
 }
 
@@ -321,21 +321,31 @@ static int pending_find(int certificate, const char *where, const struct pending
 	return 0;
 }
 
-/* The same key, but now it is given, or on another host, or here: written as it would be now. */
+/*
+ * The same key, but now it is given, or on another host, or here: written as it would be now. Each
+ * step leaves what tells the key: one rename puts the new file in place, and only when that is
+ * durable the other one goes.
+ */
 static int pending_convert(int pending, const char *path, const struct pending_key *wanted,
-			   const struct file_access *access, struct error *error)
+			   const struct file_access *key_access, struct error *error)
 {
-	const char *other = wanted->keyless ? GENERATION_KEY : GENERATION_CSR;
-	int there = entry_there(pending, path, part_name(pending_part(wanted)), error);
-	int result = there < 0 ? there : 0;
-	if (there > 0 && wanted->given)
-		result = mark_given(pending, path, error);
-	if (there == 0)
-		result = key_write(pending, path, wanted, access, error);
-	/* Before the other one goes: a power cut must not leave neither. */
-	if (there == 0 && result == 0)
-		result = key_sync(pending, path, wanted, error);
-	if (result == 0 && wanted->given && unlinkat(pending, other, 0) < 0 && errno != ENOENT)
+	if (!wanted->given)
+		return 0;
+	enum part part = pending_part(wanted);
+	const char *other = part_name(wanted->keyless ? PART_KEY : PART_CSR);
+	struct file_access access = part_access(key_access, part);
+	CLEANUP(buffer_wipe) struct buffer text = BUFFER(FILE_LIMIT);
+	leftovers_remove(pending);
+	int result = mark_given(pending, path, error);
+	int there = result < 0 ? result : entry_there(pending, path, part_name(part), error);
+	if (there < 0)
+		return there;
+	if (!there)
+		result = key_print(wanted, &text, error);
+	if (!there && result == 0)
+		result = file_write_at(pending, path, part_name(part), buffer_text(&text),
+				       text.length, &access, FILE_SYNC, error);
+	if (result == 0 && unlinkat(pending, other, 0) < 0 && errno != ENOENT)
 		result = error_errno(error, -errno, "cannot remove %s/%s", path, other);
 	return result;
 }
