@@ -95,6 +95,7 @@ static void test_output_comes_as_clean_lines_of_both_streams(void **state)
 	assert_heard("printf '\\n\\n  \\n'", "");
 	assert_heard("printf 'a\\033[31mb\\tc\\r\\n'", "a [31mb c");
 	assert_heard("printf 'x\\377y\\000z\\n\\303\\274\\n'", "x?y z|\xc3\xbc");
+	assert_heard("printf 'c1\\302\\233m\\n'", "c1 m");
 	assert_heard("printf 'turn\\342\\200\\256ed\\n'", "turn ed");
 }
 
