@@ -98,7 +98,7 @@ static int spawn_with(const struct process *process, int output, const int *lift
 
 static int spawn(const struct process *process, int output, pid_t *ret_pid)
 {
-	int lifted[DESCRIPTOR_MOST];
+	int lifted[DESCRIPTOR_MOST] = {0};
 	size_t count = 0;
 	int result = process->descriptor_count > DESCRIPTOR_MOST ? -E2BIG : 0;
 

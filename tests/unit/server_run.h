@@ -25,6 +25,15 @@ struct server_run {
 	char *log;
 };
 
+/* What a test that failed has left running: it would stay after the tests. */
+static pid_t server_running;
+
+static inline void server_abandon(void)
+{
+	if (server_running > 0)
+		kill(server_running, SIGKILL);
+}
+
 /* A port that nobody had a moment ago. */
 static inline uint16_t port_free(void)
 {
@@ -97,8 +106,12 @@ static inline bool program_agrees(const struct host *host, const char *const *ar
 static inline struct server_run server_run(const struct host *host, const char *const *arguments,
 					   const char *const *environment, uint16_t port)
 {
+	static bool watched;
 	struct server_run run;
-	run.pid = program_spawn(host, arguments, environment, &run.log);
+	if (!watched)
+		watched = atexit(server_abandon) == 0;
+	server_abandon();
+	run.pid = server_running = program_spawn(host, arguments, environment, &run.log);
 	int64_t deadline = clock_monotonic_ms() + SERVER_START_MS;
 	for (;;) {
 		CLEANUP(closep) int fd = port_connect(port);
@@ -116,6 +129,7 @@ static inline void server_end(struct server_run *run)
 {
 	kill(run->pid, SIGTERM);
 	waitpid(run->pid, NULL, 0);
+	server_running = 0;
 	free(run->log);
 }
 
@@ -144,7 +158,9 @@ static inline struct visit visit_make(uint16_t port, const char *name, EVP_PKEY 
 	}
 	SSL *tls = SSL_new(context);
 	SSL_set_fd(tls, fd);
-	SSL_set_tlsext_host_name(tls, name);
+	/* The macro casts to void *. */
+	CLEANUP(freep) char *asked = string_copy(name);
+	SSL_set_tlsext_host_name(tls, asked);
 	if (SSL_connect(tls) == 1) {
 		CLEANUP(freep)
 		char *request = string_format("GET / HTTP/1.0\r\nHost: %s\r\n\r\n", name);

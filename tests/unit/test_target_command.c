@@ -95,6 +95,7 @@ static void test_output_comes_as_clean_lines_of_both_streams(void **state)
 	assert_heard("printf '\\n\\n  \\n'", "");
 	assert_heard("printf 'a\\033[31mb\\tc\\r\\n'", "a [31mb c");
 	assert_heard("printf 'x\\377y\\000z\\n\\303\\274\\n'", "x?y z|\xc3\xbc");
+	assert_heard("printf 'c1\\302\\233m\\n'", "c1 m");
 	assert_heard("printf 'turn\\342\\200\\256ed\\n'", "turn ed");
 }
 
@@ -122,7 +123,7 @@ static void test_grandchild_that_keeps_the_pipe_open_does_not_hang_us(void **sta
 	struct error error = {0};
 	int64_t start = clock_monotonic_ms();
 	assert_int_equal(run("sleep 20 & echo $!", NULL, LONG_MS, &heard, &error), 0);
-	assert_true(clock_monotonic_ms() - start < 10 * 1000);
+	assert_true(clock_monotonic_ms() - start < 10000);
 	/* A daemon that the command started lives on: only a command that hangs is stopped. */
 	assert_int_equal(heard.lines.count, 1);
 	pid_t grandchild = (pid_t)atoi(heard.lines.items[0]);
@@ -135,7 +136,7 @@ static void test_grandchild_that_keeps_the_pipe_open_does_not_hang_us(void **sta
 static bool is_gone(pid_t pid)
 {
 	CLEANUP(freep) char *path = string_format("/proc/%d/stat", (int)pid);
-	for (int64_t end = clock_monotonic_ms() + 10 * 1000; clock_monotonic_ms() < end;) {
+	for (int64_t end = clock_monotonic_ms() + 10000; clock_monotonic_ms() < end;) {
 		char text[512] = "";
 		CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
@@ -164,7 +165,7 @@ static void test_command_that_hangs_is_stopped_with_all_its_group(void **state)
 		strstr(error.message, "did not end within 500 ms and was stopped: waiting"));
 	assert_true(error.remedy[0] != '\0');
 	int64_t took = clock_monotonic_ms() - start;
-	assert_true(took >= 2000 && took < 20 * 1000);
+	assert_true(took >= 2000 && took < 20000);
 	assert_int_equal(heard.lines.count, 2);
 	assert_true(is_gone((pid_t)atoi(heard.lines.items[0])));
 	string_list_free(&heard.lines);
@@ -179,7 +180,7 @@ static void test_command_that_can_end_itself_may(void **state)
 	assert_int_equal(run("trap 'echo cleaned up; exit 0' TERM; sleep 60 & wait", NULL, 300,
 			     &heard, &error),
 			 -ETIMEDOUT);
-	assert_true(clock_monotonic_ms() - start < 10 * 1000);
+	assert_true(clock_monotonic_ms() - start < 10000);
 	CLEANUP(freep) char *said = string_list_join(&heard.lines, "|");
 	assert_string_equal(said, "cleaned up");
 	string_list_free(&heard.lines);
@@ -191,12 +192,12 @@ static void test_command_that_writes_without_end_is_stopped_in_time(void **state
 	struct error error = {0};
 	int64_t start = clock_monotonic_ms();
 	assert_int_equal(run("yes", NULL, 300, NULL, &error), -ETIMEDOUT);
-	assert_true(clock_monotonic_ms() - start < 20 * 1000);
+	assert_true(clock_monotonic_ms() - start < 20000);
 	/* The child has ended, what it left behind writes on: that is not ours to wait for. */
 	struct heard heard = {0};
 	start = clock_monotonic_ms();
 	assert_int_equal(run("echo $$; yes & sleep 0.2", NULL, LONG_MS, &heard, &error), 0);
-	assert_true(clock_monotonic_ms() - start < 10 * 1000);
+	assert_true(clock_monotonic_ms() - start < 10000);
 	/* Our end of the pipe is closed: it gets SIGPIPE, which is at its default. */
 	assert_true(heard.lines.count > 1);
 	kill(-(pid_t)atoi(heard.lines.items[0]), SIGKILL);

@@ -213,7 +213,7 @@ static void test_time_is_bounded(void **state)
 	int64_t start = clock_monotonic_ms();
 	assert_int_equal(ask(play, hang, 300, &error), -ETIMEDOUT);
 	assert_int_equal(error.class, ERROR_DEPLOY);
-	assert_true(clock_monotonic_ms() - start < 10 * 1000);
+	assert_true(clock_monotonic_ms() - start < 10000);
 	/* 0 would be "no limit" to libcurl. */
 	assert_int_equal(ask(play, hang, 0, &error), -ETIMEDOUT);
 	assert_int_equal(ask(play, hang, -1, &error), -ETIMEDOUT);

@@ -47,6 +47,19 @@ static char *apache_configuration(const struct host *host, const char *modules, 
 	return string_format("%s/httpd.conf", host->directory);
 }
 
+/* httpd logs an error for a certificate that it cannot staple. */
+static void assert_no_stapling(const struct host *host)
+{
+	CLEANUP(freep) char *path = string_format("%s/error.log", host->directory);
+	struct buffer text = BUFFER(FILE_LIMIT);
+	struct error error = {0};
+	assert_int_equal(file_read(path, &text, &error), 0);
+	assert_true(text.length > 0);
+	if (strcasestr(buffer_text(&text), "stapling"))
+		fail_msg("%s", buffer_text(&text));
+	buffer_free(&text);
+}
+
 static void test_httpd_takes_the_packaged_template_and_serves_the_leaf(void **state)
 {
 	(void)state;
@@ -66,6 +79,7 @@ static void test_httpd_takes_the_packaged_template_and_serves_the_leaf(void **st
 	struct server_run server = server_run(host, run, nothing, port);
 	assert_true(host_serves(host, port, "shop.example"));
 	assert_true(host_serves(host, port, "www.shop.example"));
+	assert_no_stapling(host);
 	struct visit visit = visit_make(port, "shop.example", NULL, NULL);
 	assert_int_not_equal(visit.status, 0);
 	visit_free(&visit);

@@ -168,7 +168,10 @@ static void test_tomcat_serves_a_changed_keystore_without_a_restart(void **state
 	struct server_run server = tomcat_run(host, java, port);
 	host->target.manager_url = string_format("http://127.0.0.1:%u/manager", plain);
 	credentials_put(host, "agent:s:cret\n");
-	assert_true(host_serves(host, port, "shop.example"));
+	/* The port is bound seconds before anyone answers there. */
+	int64_t deadline = clock_monotonic_ms() + SERVER_START_MS;
+	while (!host_serves(host, port, "shop.example"))
+		assert_true(clock_monotonic_ms() < deadline);
 	assert_true(host_serves(host, port, "www.shop.example"));
 	assert_client_asked(host, port);
 
