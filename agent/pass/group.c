@@ -162,6 +162,21 @@ static void confirm_reload(struct group *group)
 	}
 }
 
+/* A server that was restarted is back only when it answers: some take seconds after their job is
+ * done, and nobody should be told before that all is as it was. */
+static int await_answer(const struct group *group, unsigned flags, struct error *error)
+{
+	const struct config_target *target = target_of(group);
+	bool restarted = target->reload == RELOAD_RESTART || flags & (RELOAD_FULL | RELOAD_REVIVE);
+	if (!restarted || !target->probe_host || target->reload == RELOAD_NONE)
+		return 0;
+	log_progress("%s: waiting until it answers", target->name);
+	int result = verify_answers(target, group->items[0].job->certificate,
+				    group->pass->deadline_ms, error);
+	log_progress("%s", "");
+	return result;
+}
+
 void group_take_back(struct group *group)
 {
 	struct error error = {0};
@@ -172,15 +187,16 @@ void group_take_back(struct group *group)
 		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
-	if (reload_target(group->pass, target_of(group), reload_flags(group), &error) < 0) {
+	unsigned flags = reload_flags(group);
+	if (reload_target(group->pass, target_of(group), flags, &error) < 0 ||
+	    await_answer(group, flags, &error) < 0) {
 		for (size_t i = 0; i < group->count; i++) {
 			struct error *told = &group->items[i].target_job->error;
 			struct error first = *told;
 			error_set(told, first.class, first.code,
-				  "%s; the former snippet is back, but the second reload failed "
-				  "too: %s",
+				  "%s; the former snippet is back, but that does not help: %s",
 				  first.message, error.message);
-			error_remedy(told, "%s", error.remedy);
+			error_remedy(told, "%s", error.remedy[0] ? error.remedy : first.remedy);
 		}
 		return;
 	}

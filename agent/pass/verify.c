@@ -7,6 +7,10 @@
 #include "store/generation.h"
 #include "target/kind.h"
 
+enum {
+	ANSWER_PAUSE_MS = 100
+};
+
 static const char *const shown_names[] = {
 	[VERIFY_PENDING] = "unknown", [VERIFY_NEWEST] = "newest",   [VERIFY_PREVIOUS] = "previous",
 	[VERIFY_OTHER] = "other",     [VERIFY_NOTHING] = "nothing",
@@ -82,6 +86,31 @@ void verify_look(struct verify *verify, struct probe *probe, int64_t deadline_ms
 		if (result == -ECONNREFUSED)
 			return;
 	}
+}
+
+int verify_answers(const struct config_target *target, const struct config_certificate *certificate,
+		   int64_t deadline_ms, struct error *error)
+{
+	CLEANUP(probe_freep) struct probe *probe = NULL;
+	int result = probe_new(&probe, error);
+	int64_t deadline = clock_monotonic_ms() + target->probe_timeout * 1000;
+	if (deadline > deadline_ms)
+		deadline = deadline_ms;
+	while (result == 0) {
+		struct probe_result seen = {0};
+		int64_t left = deadline - clock_monotonic_ms();
+		error_clear(error);
+		result = probe_handshake(probe, target->probe_host, target->probe_port,
+					 certificate->hostnames.items[0], KEY_TYPE_COUNT,
+					 left > ANSWER_PAUSE_MS ? left : ANSWER_PAUSE_MS, &seen,
+					 error);
+		probe_result_free(&seen);
+		if (result == 0 || left <= ANSWER_PAUSE_MS)
+			return result;
+		clock_sleep_ms(ANSWER_PAUSE_MS);
+		result = 0;
+	}
+	return result;
 }
 
 static size_t count_of(const struct verify *verify, enum verify_shown shown)
