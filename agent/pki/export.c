@@ -158,3 +158,11 @@ int export_password_read(const char *path, char **ret_password, struct error *er
 	*ret_password = password;
 	return 0;
 }
+
+bool export_password_suits_java(const char *password)
+{
+	for (const unsigned char *at = (const unsigned char *)password; *at; at++)
+		if (*at < 0x20 || *at > 0x7e)
+			return false;
+	return true;
+}

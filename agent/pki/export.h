@@ -8,6 +8,7 @@
 #define ORIGIN_CA_PKI_EXPORT_H
 
 #include <openssl/x509.h>
+#include <stdbool.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -33,7 +34,7 @@ int export_p7b_find(const char *p7b, size_t length, const char *sha256, X509 **r
  * A PKCS#12 keystore (RFC 7292) with the key, the leaf and, unless it is NULL, the root, all under
  * the friendly name `name` (Java's alias). AES-256-CBC with PBKDF2 over SHA-256 and a SHA-256 MAC:
  * read by OpenSSL 1.1 and later, Java 8u301, 11.0.12, 17 and later. Salts are random: two exports
- * differ. `password` is UTF-8. Wipe the buffer after use.
+ * differ. `password` is UTF-8 (but see export_password_suits_java()). Wipe the buffer after use.
  */
 int export_p12(EVP_PKEY *key, X509 *leaf, X509 *root, const char *name, const char *password,
 	       struct buffer *p12, struct error *error);
@@ -52,5 +53,9 @@ int export_p12_check(const void *data, size_t length, const char *password, EVP_
  * or is not UTF-8; what the system says when it cannot be read. Free with secret_free().
  */
 int export_password_read(const char *path, char **ret_password, struct error *error);
+
+/* False for a password with anything but printable ASCII in it: OpenSSL takes it, Java (17) refuses
+ * it with "Password is not ASCII" for these algorithms, and so does Tomcat. */
+bool export_password_suits_java(const char *password);
 
 #endif

@@ -65,7 +65,8 @@ static int key_settle(int directory, const char *path, const struct content *con
 	return changed || sync_anyway ? part_sync(fd, path, part, error) : 0;
 }
 
-/* What is of use only while an answer is waited for. */
+/* What is of use only while an answer is waited for; with the leaf in place it is not. Not synced:
+ * in a generation it would do no harm. */
 static int marks_remove(int pending, const char *path, const struct content *content,
 			struct error *error)
 {
@@ -87,9 +88,11 @@ static int pending_finish(int certificate, const char *where, int pending, const
 	meta->number = number;
 	result = key_settle(pending, path, content, recovering, error);
 	if (result == 0)
-		result = marks_remove(pending, path, content, error);
-	if (result == 0)
 		result = content_fill(pending, path, content, meta, error);
+	if (result == 0)
+		result = marks_remove(pending, path, content, error);
+	if (recovering)
+		leftovers_remove(pending);
 	if (result == 0)
 		result = number_take(certificate, where, GENERATION_PENDING, number, false, error);
 	return result;
@@ -154,21 +157,8 @@ static void recovered_meta(int pending, const char *path, const struct leaf_fact
 	*ret_meta = meta;
 }
 
-/* chain.pem is written before the leaf; only a power cut can have torn it, and then it is done
- * without, as it is when it is not the root that meta.json tells of. */
-static X509 *recovered_root(int pending, const char *path, const struct generation_meta *meta)
-{
-	CLEANUP(buffer_free) struct buffer chain = BUFFER(FILE_LIMIT);
-	CLEANUP(X509_freep) X509 *root = NULL;
-	char digest[SHA256_TEXT_SIZE];
-	if (!meta->chain_root || part_read(pending, path, PART_CHAIN, &chain, NULL) < 0 ||
-	    leaf_read_pem(buffer_text(&chain), chain.length, &root, NULL) < 0 ||
-	    leaf_sha256(root, digest, NULL) < 0 || strcmp(digest, meta->root_sha256) != 0)
-		return NULL;
-	return TAKE_PTR(root);
-}
-
-/* What a passless recovery can make: the PEM files, with who may read them as the key tells. */
+/* What can be made without a configuration: the PEM files, with who may read them as the key tells.
+ */
 static int recovered_finish(int certificate, const char *where, int pending, const char *path,
 			    struct content *content, const struct leaf_facts *facts,
 			    unsigned *ret_number, struct error *error)
@@ -182,11 +172,16 @@ static int recovered_finish(int certificate, const char *where, int pending, con
 
 	CLEANUP(generation_meta_free) struct generation_meta meta = {0};
 	recovered_meta(pending, path, facts, &meta);
-	CLEANUP(X509_freep) X509 *root = recovered_root(pending, path, &meta);
+	/* The chain was written before the leaf; only a power cut can have torn it, and then it is
+	 * done without. */
+	CLEANUP(X509_freep) X509 *root = NULL;
+	int result = made_with_root(pending, path, &meta, &root, error);
+	if (result < 0)
+		return result;
 	content->root = root;
-	content->chain_root = root != NULL;
+	content->chain_root = root && meta.chain_root;
 	meta.number = 0;
-	int result = pending_finish(certificate, where, pending, path, content, &meta, true, error);
+	result = pending_finish(certificate, where, pending, path, content, &meta, true, error);
 	if (result == 0)
 		*ret_number = meta.number;
 	return result;

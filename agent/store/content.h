@@ -59,8 +59,10 @@ int pair_load(int directory, const char *path, struct generation_pair *ret_pair,
 	      struct error *error);
 void pair_free(struct generation_pair *pair);
 
-/* The root that a generation was made with, by its own files; NULL when it has none (any more). */
-X509 *made_with_root(int directory, const char *path, const struct generation_meta *meta);
+/* The root that a generation was made with, by its own files; NULL when it has none (any more).
+ * Negative errno when that cannot be told just now. */
+int made_with_root(int directory, const char *path, const struct generation_meta *meta,
+		   X509 **ret_root, struct error *error);
 
 /* Opens the directory of a generation. */
 int generation_open(int certificate, const char *where, unsigned number, int *ret_fd,

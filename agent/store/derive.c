@@ -38,21 +38,40 @@ int content_compare(int directory, const char *path, const struct content *conte
 	       memcmp(buffer_text(&present), buffer_text(&wanted), wanted.length) == 0;
 }
 
-X509 *made_with_root(int directory, const char *path, const struct generation_meta *meta)
+/* The text of a part, or nothing when it certainly holds none. */
+static int part_try(int directory, const char *path, enum part part, struct buffer *text,
+		    struct error *error)
+{
+	struct error reason = {0};
+	int result = part_read(directory, path, part, text, &reason);
+	if (result == 0 || part_is_lost(result))
+		return 0;
+	if (error)
+		*error = reason;
+	return result;
+}
+
+int made_with_root(int directory, const char *path, const struct generation_meta *meta,
+		   X509 **ret_root, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer text = BUFFER(FILE_LIMIT);
 	CLEANUP(X509_freep) X509 *root = NULL;
 	char digest[SHA256_TEXT_SIZE];
+	*ret_root = NULL;
 	if (!meta->root_sha256[0])
-		return NULL;
-	if (part_read(directory, path, PART_CHAIN, &text, NULL) == 0 &&
-	    leaf_read_pem(buffer_text(&text), text.length, &root, NULL) == 0 &&
-	    leaf_sha256(root, digest, NULL) == 0 && strcmp(digest, meta->root_sha256) == 0)
-		return TAKE_PTR(root);
-	X509 *found = NULL;
-	if (part_read(directory, path, PART_P7B, &text, NULL) == 0)
-		export_p7b_find(buffer_text(&text), text.length, meta->root_sha256, &found, NULL);
-	return found;
+		return 0;
+	int result = part_try(directory, path, PART_CHAIN, &text, error);
+	if (result < 0)
+		return result;
+	if (leaf_read_pem(buffer_text(&text), text.length, &root, NULL) == 0 &&
+	    leaf_sha256(root, digest, NULL) == 0 && strcmp(digest, meta->root_sha256) == 0) {
+		*ret_root = TAKE_PTR(root);
+		return 0;
+	}
+	result = part_try(directory, path, PART_P7B, &text, error);
+	if (result == 0)
+		export_p7b_find(buffer_text(&text), text.length, meta->root_sha256, ret_root, NULL);
+	return result;
 }
 
 /* What meta.json tells about the files; nothing when it is damaged. */
@@ -60,16 +79,10 @@ static int files_meta(int directory, const char *path, struct generation_meta *r
 		      struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer text = BUFFER(META_LIMIT);
-	struct error reason = {0};
-	int result = part_read(directory, path, PART_META, &text, &reason);
-	if (result < 0 && !part_is_lost(result)) {
-		if (error)
-			*error = reason;
-		return result;
-	}
-	if (result < 0 || meta_parse(buffer_text(&text), text.length, ret_meta) < 0)
+	int result = part_try(directory, path, PART_META, &text, error);
+	if (result == 0 && meta_parse(buffer_text(&text), text.length, ret_meta) < 0)
 		*ret_meta = (struct generation_meta){0};
-	return 0;
+	return result;
 }
 
 static bool root_differs(const struct generation_meta *meta, const struct generation_files *files)
@@ -129,9 +142,11 @@ static int contents_check(int directory, const char *path, const struct generati
 			  unsigned *differences, struct error *error)
 {
 	CLEANUP(pair_free) struct generation_pair pair = {0};
-	CLEANUP(X509_freep) X509 *root = made_with_root(directory, path, meta);
+	CLEANUP(X509_freep) X509 *root = NULL;
 	char digest[SHA256_TEXT_SIZE] = "";
 	int result = pair_load(directory, path, &pair, error);
+	if (result == 0)
+		result = made_with_root(directory, path, meta, &root, error);
 	if (result < 0)
 		return result;
 	/* Its own files may have lost it. */
@@ -258,19 +273,18 @@ int generation_derive(int certificate, const char *where, unsigned number, unsig
 		result = pair_load(from, path, &pair, error);
 	if (result == 0)
 		result = meta_join(from, path, &pair.facts, &derivation.meta, error);
-	if (result < 0)
-		return result;
-
 	/* A root that is not known any more stays where it was. */
 	struct generation_files wanted = *files;
-	CLEANUP(X509_freep)
-	X509 *kept = files->root ? NULL : made_with_root(from, path, &derivation.meta);
+	CLEANUP(X509_freep) X509 *kept = NULL;
+	if (result == 0 && !files->root)
+		result = made_with_root(from, path, &derivation.meta, &kept, error);
 	if (kept)
 		wanted.root = kept;
 	derivation.from = from;
 	derivation.path = path;
-	result = content_take(pair.key, pair.keyless, pair.leaf, &wanted, &derivation.content,
-			      error);
+	if (result == 0)
+		result = content_take(pair.key, pair.keyless, pair.leaf, &wanted,
+				      &derivation.content, error);
 	if (result == 0)
 		result = derivation_place(&derivation, at_least, ret_number, error);
 	generation_meta_free(&derivation.meta);

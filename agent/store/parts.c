@@ -387,3 +387,17 @@ int directory_walk(int directory, const char *where,
 	closedir(listing);
 	return result;
 }
+
+static int leftover_visit(int directory, const char *name, void *context, struct error *error)
+{
+	(void)context;
+	(void)error;
+	if (name[0] == '.' && string_ends(name, ".tmp"))
+		unlinkat(directory, name, 0);
+	return 0;
+}
+
+void leftovers_remove(int directory)
+{
+	directory_walk(directory, "", leftover_visit, NULL, NULL);
+}

@@ -135,6 +135,10 @@ int number_take(int certificate, const char *where, const char *from, unsigned n
 /* True when certificates/NAME/ holds a numbered entry. */
 int generation_any(int certificate, const char *where, bool *ret_any, struct error *error);
 
+/* Removes the temporary files that file_write_at() left when its process was killed. What cannot be
+ * removed does no harm. */
+void leftovers_remove(int directory);
+
 /* Runs `visit` for every entry but "." and ".."; a negative result ends the walk. */
 int directory_walk(int directory, const char *where,
 		   int (*visit)(int directory, const char *name, void *context,

@@ -200,19 +200,25 @@ static int mark_given(int pending, const char *path, struct error *error)
 		      : 0;
 }
 
+/* What stands in key.pem, or in csr.pem in its place. */
+static int key_print(const struct pending_key *wanted, struct buffer *text, struct error *error)
+{
+	return wanted->keyless ? buffer_add_text(text, wanted->csr)
+			       : key_write_pem(wanted->key, text, error);
+}
+
 /* The mark first: a key without one is ours. */
 static int key_write(int pending, const char *path, const struct pending_key *wanted,
 		     const struct file_access *access, struct error *error)
 {
-	CLEANUP(buffer_wipe) struct buffer pem = BUFFER(FILE_LIMIT);
+	CLEANUP(buffer_wipe) struct buffer text = BUFFER(FILE_LIMIT);
 	CLEANUP(closep) int fd = -1;
 	int result = wanted->given ? mark_given(pending, path, error) : 0;
 	if (result == 0)
-		result = wanted->keyless ? buffer_add_text(&pem, wanted->csr)
-					 : key_write_pem(wanted->key, &pem, error);
+		result = key_print(wanted, &text, error);
 	if (result == 0)
-		result = part_write(pending, path, pending_part(wanted), buffer_text(&pem),
-				    pem.length, access, &fd, error);
+		result = part_write(pending, path, pending_part(wanted), buffer_text(&text),
+				    text.length, access, &fd, error);
 	return result;
 }
 
@@ -263,17 +269,31 @@ static int wanted_take(const struct pending_request *request, struct pending_key
 	return 0;
 }
 
-static bool key_fits(int pending, const struct pending_request *request,
-		     const struct pending_key *wanted, const EVP_PKEY *found, bool keyless)
+/* 1 when the entry is there, 0 when it is not; an error when that cannot be told just now, which is
+ * no reason to throw a key away. */
+static int entry_there(int pending, const char *path, const char *name, struct error *error)
 {
 	struct stat status;
+	if (fstatat(pending, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : error_errno(error, -errno, "cannot stat %s/%s", path, name);
+}
+
+/* 1 when the key that was found is the one to ask with, 0 when it is not. */
+static int key_fits(int pending, const char *path, const struct pending_request *request,
+		    const struct pending_key *wanted, const EVP_PKEY *found, bool keyless,
+		    struct error *error)
+{
 	enum key_type type;
-	if (wanted->key)
-		return EVP_PKEY_eq(wanted->key, found) == 1;
-	/* Nobody knows whether a key that cannot be told from a given one is ours. */
-	bool given = fstatat(pending, GENERATION_GIVEN, &status, AT_SYMLINK_NOFOLLOW) == 0 ||
-		     errno != ENOENT;
-	return !given && !keyless && key_type_of(found, &type) == 0 && type == request->key_type;
+	if (wanted->key) {
+		int same = EVP_PKEY_eq(wanted->key, found);
+		ERR_clear_error();
+		return same == 1;
+	}
+	if (keyless || key_type_of(found, &type) < 0 || type != request->key_type)
+		return 0;
+	int given = entry_there(pending, path, GENERATION_GIVEN, error);
+	return given < 0 ? given : !given;
 }
 
 /*
@@ -289,8 +309,10 @@ static int pending_find(int certificate, const char *where, const struct pending
 	int result = pending_open(certificate, where, &pending, &key, &keyless, error);
 	if (result < 0)
 		return result == -ENOENT ? 0 : result;
-	bool fits = key_fits(pending, request, wanted, key, keyless);
-	ERR_clear_error();
+	CLEANUP(freep) char *path = string_format("%s/%s", where, GENERATION_PENDING);
+	int fits = key_fits(pending, path, request, wanted, key, keyless, error);
+	if (fits < 0)
+		return fits;
 	if (!fits)
 		return pending_discard(certificate, where, error);
 	*ret_fd = TAKE_FD(pending);
@@ -299,20 +321,31 @@ static int pending_find(int certificate, const char *where, const struct pending
 	return 0;
 }
 
-/* The same key, but now it is given, or on another host, or here: written as it would be now. */
+/*
+ * The same key, but now it is given, or on another host, or here: written as it would be now. Each
+ * step leaves what tells the key: one rename puts the new file in place, and only when that is
+ * durable the other one goes.
+ */
 static int pending_convert(int pending, const char *path, const struct pending_key *wanted,
-			   const struct file_access *access, struct error *error)
+			   const struct file_access *key_access, struct error *error)
 {
-	const char *other = wanted->keyless ? GENERATION_KEY : GENERATION_CSR;
-	struct stat status;
-	bool there = fstatat(pending, part_name(pending_part(wanted)), &status,
-			     AT_SYMLINK_NOFOLLOW) == 0;
-	int result = 0;
-	if (wanted->given && there)
-		result = mark_given(pending, path, error);
+	if (!wanted->given)
+		return 0;
+	enum part part = pending_part(wanted);
+	const char *other = part_name(wanted->keyless ? PART_KEY : PART_CSR);
+	struct file_access access = part_access(key_access, part);
+	CLEANUP(buffer_wipe) struct buffer text = BUFFER(FILE_LIMIT);
+	leftovers_remove(pending);
+	int result = mark_given(pending, path, error);
+	int there = result < 0 ? result : entry_there(pending, path, part_name(part), error);
+	if (there < 0)
+		return there;
 	if (!there)
-		result = key_write(pending, path, wanted, access, error);
-	if (result == 0 && wanted->given && unlinkat(pending, other, 0) < 0 && errno != ENOENT)
+		result = key_print(wanted, &text, error);
+	if (!there && result == 0)
+		result = file_write_at(pending, path, part_name(part), buffer_text(&text),
+				       text.length, &access, FILE_SYNC, error);
+	if (result == 0 && unlinkat(pending, other, 0) < 0 && errno != ENOENT)
 		result = error_errno(error, -errno, "cannot remove %s/%s", path, other);
 	return result;
 }

@@ -98,6 +98,7 @@ static int export_place(int directory, const char *path, const struct content *c
 static int placeholder_extend(int directory, const char *path, const struct content *content,
 			      struct leaf_facts *facts, struct error *error)
 {
+	leftovers_remove(directory);
 	for (enum part part = PART_EXPORTS; part < PART_COUNT; part++) {
 		int result = content->formats & part_format(part)
 				     ? export_place(directory, path, content, part, error)

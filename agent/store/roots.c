@@ -80,16 +80,6 @@ int roots_present(const struct store *store, const struct string_list *pins, uns
 	return 0;
 }
 
-/* What passes left that were killed before they could rename. */
-static int leftover_visit(int directory, const char *name, void *context, struct error *error)
-{
-	(void)context;
-	(void)error;
-	if (name[0] == '.' && string_ends(name, ".tmp"))
-		unlinkat(directory, name, 0);
-	return 0;
-}
-
 int roots_write(const struct store *store, enum root_kind kind, X509 *root, struct error *error)
 {
 	CLEANUP(closep) int directory = -1;
@@ -100,7 +90,7 @@ int roots_write(const struct store *store, enum root_kind kind, X509 *root, stru
 		result = roots_open(store, true, &directory, error);
 	if (result < 0)
 		return result;
-	directory_walk(directory, where, leftover_visit, NULL, NULL);
+	leftovers_remove(directory);
 	return file_write_at(directory, where, root_publications[kind].file, buffer_text(&pem),
 			     pem.length, &FILE_ACCESS(0644), FILE_SYNC, error);
 }

@@ -147,16 +147,6 @@ static int lock_open(const struct store *store, int *ret_fd, struct error *error
 	return 0;
 }
 
-/* Any age: nobody but the holder of the lock writes here. What cannot be removed does no harm. */
-static int leftover_visit(int directory, const char *name, void *context, struct error *error)
-{
-	(void)context;
-	(void)error;
-	if (name[0] == '.' && string_ends(name, ".tmp"))
-		unlinkat(directory, name, 0);
-	return 0;
-}
-
 static int subdirectory_visit(int directory, const char *name, void *context, struct error *error)
 {
 	(void)context;
@@ -164,15 +154,16 @@ static int subdirectory_visit(int directory, const char *name, void *context, st
 	CLEANUP(closep)
 	int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0)
-		directory_walk(fd, "", leftover_visit, NULL, NULL);
+		leftovers_remove(fd);
 	return 0;
 }
 
-/* Removes what earlier passes were killed before they could rename. What they left below
- * certificates/ is for generation_recover(), which reads those directories anyway. */
-static void leftovers_remove(const struct store *store)
+/* Removes what earlier passes were killed before they could rename, of any age: nobody but the
+ * holder of the lock writes here. What they left below certificates/ is for generation_recover(),
+ * which reads those directories anyway. */
+static void leftovers_remove_all(const struct store *store)
 {
-	directory_walk(store->fd, "", leftover_visit, NULL, NULL);
+	leftovers_remove(store->fd);
 	subdirectory_visit(store->fd, STORE_LIVE, NULL, NULL);
 	CLEANUP(closep) int snippets = -1;
 	if (directory_open_at(store->fd, "", STORE_SNIPPETS, &snippets, NULL) == 0)
@@ -200,7 +191,7 @@ int store_lock(struct store *store, struct error *error)
 			(void)ignored;
 		}
 		store->lock = TAKE_FD(fd);
-		leftovers_remove(store);
+		leftovers_remove_all(store);
 		return 0;
 	}
 	return error_set(error, ERROR_LOCAL, -EAGAIN,

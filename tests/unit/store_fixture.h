@@ -2,6 +2,7 @@
 #ifndef ORIGIN_CA_TESTS_STORE_FIXTURE_H
 #define ORIGIN_CA_TESTS_STORE_FIXTURE_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -172,6 +173,24 @@ static inline size_t fixture_count(struct fixture *fixture)
 					 &fixture->error),
 			 0);
 	return count;
+}
+
+/* How many entries a directory has. */
+static inline size_t entries_of(int directory)
+{
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY);
+	DIR *listing = fdopendir(fd);
+	size_t count = 0;
+	assert_non_null(listing);
+	while (readdir(listing))
+		count++;
+	closedir(listing);
+	return count - 2;
+}
+
+static inline size_t fixture_entries(const struct fixture *fixture)
+{
+	return entries_of(fixture->certificate);
 }
 
 /* Writes a file, path relative to certificates/NAME/. */

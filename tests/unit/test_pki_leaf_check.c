@@ -179,6 +179,29 @@ static void test_a_private_key_that_does_not_sign_for_its_public_key_is_refused(
 	EVP_PKEY_free(torn);
 }
 
+static void test_a_key_on_another_host_cannot_be_tried_but_must_be_the_one(void **state)
+{
+	(void)state;
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *mine = make_key(KEY_ECDSA_P256);
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *other = make_key(KEY_RSA_2048);
+	X509 *leaf = make_leaf(&(struct recipe){.key = mine, .names = "DNS:example.com"});
+	X509 *wrong = make_leaf(&(struct recipe){.key = other, .names = "DNS:example.com"});
+	/* As it is read: what was signed here still has the private half. */
+	CLEANUP(X509_freep) X509 *read = X509_dup(leaf);
+	struct string_list names = {(char *[]){(char[]){"example.com"}}, 1};
+	struct leaf_request request = {
+		.key = X509_get0_pubkey(read), .hostnames = &names, .now = NOW};
+	struct error error = {0};
+	assert_true(key_is_private(mine) && key_is_private(other));
+	assert_false(key_is_private(request.key));
+	assert_int_equal(leaf_check(leaf, &request, NULL, &error), 0);
+	assert_int_equal(leaf_check(wrong, &request, NULL, &error), -EBADMSG);
+	assert_says(&error, "another key");
+	X509_free(leaf);
+	X509_free(wrong);
+	assert_queue_empty();
+}
+
 static void test_missing_and_extra_names_are_told(void **state)
 {
 	(void)state;
@@ -423,6 +446,7 @@ int main(void)
 		cmocka_unit_test(test_another_key_is_refused_with_both_digests),
 		cmocka_unit_test(
 			test_a_private_key_that_does_not_sign_for_its_public_key_is_refused),
+		cmocka_unit_test(test_a_key_on_another_host_cannot_be_tried_but_must_be_the_one),
 		cmocka_unit_test(test_missing_and_extra_names_are_told),
 		cmocka_unit_test(test_names_of_another_kind_are_extra),
 		cmocka_unit_test(test_a_name_only_in_the_common_name_is_missing),

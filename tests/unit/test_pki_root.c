@@ -214,6 +214,102 @@ static void test_what_cannot_be_listed_is_an_error(void **state)
 	close(fd);
 }
 
+static void test_the_authority_of_pulls_is_passed_over_without_a_word(void **state)
+{
+	(void)state;
+	char digest[SHA256_TEXT_SIZE];
+	CLEANUP(freep) char *other = self_made(digest);
+	put("authenticated_origin_pull_ca.pem", other);
+	struct root_list roots = {0};
+	struct string_list warnings = {0};
+	struct error error = {0};
+	struct string_list pins = {(char *[]){digest}, 1};
+	assert_int_equal(root_list_load(directory, path, &pins, &roots, &warnings, &error), 0);
+	assert_int_equal(roots.count, 0);
+	assert_int_equal(warnings.count, 0);
+	root_list_free(&roots);
+}
+
+static int read_as(enum root_kind kind, const char *text, const struct string_list *pins,
+		   struct error *error)
+{
+	X509 *root = NULL;
+	int result = root_read_pem(kind, text, strlen(text), pins, &root, error);
+	assert_true((result == 0) == (root != NULL));
+	X509_free(root);
+	assert_queue_empty();
+	return result;
+}
+
+static void test_a_download_is_held_against_the_pin_of_that_very_file(void **state)
+{
+	(void)state;
+	CLEANUP(freep) char *ecc = published("origin_ca_ecc_root.pem");
+	CLEANUP(freep) char *rsa = published("origin_ca_rsa_root.pem");
+	struct error error = {0};
+	assert_int_equal(read_as(ROOT_ORIGIN_ECC, ecc, NULL, &error), 0);
+	assert_int_equal(read_as(ROOT_ORIGIN_RSA, rsa, NULL, &error), 0);
+	assert_int_equal(read_as(ROOT_ORIGIN_RSA, ecc, NULL, &error), -EKEYREJECTED);
+	assert_int_equal(error.class, ERROR_CONFIGURATION);
+	assert_says(&error, "origin_ca_rsa_root.pem");
+	assert_says(&error, "root_sha256");
+	assert_int_equal(read_as(ROOT_PULL, ecc, NULL, &error), -EKEYREJECTED);
+
+	char digest[SHA256_TEXT_SIZE];
+	CLEANUP(freep) char *other = self_made(digest);
+	const struct string_list pins = {(char *[]){digest}, 1};
+	for (enum root_kind kind = 0; kind < ROOT_KIND_COUNT; kind++) {
+		assert_int_equal(read_as(kind, other, NULL, &error), -EKEYREJECTED);
+		assert_says(&error, digest);
+		assert_int_equal(read_as(kind, other, &pins, &error), 0);
+	}
+}
+
+static void test_what_is_not_one_certificate_is_no_download(void **state)
+{
+	(void)state;
+	CLEANUP(freep) char *ecc = published("origin_ca_ecc_root.pem");
+	CLEANUP(freep) char *twice = string_format("%s%s", ecc, ecc);
+	CLEANUP(freep) char *cut = string_copy_n(ecc, strlen(ecc) / 2);
+	CLEANUP(freep) char *around = string_format("# a comment\n%s\nmore", ecc);
+	const char *const bad[] = {"", "<html>502 Bad Gateway</html>", twice, cut};
+	struct error error = {0};
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(read_as(ROOT_ORIGIN_ECC, bad[i], NULL, &error), -EBADMSG);
+		assert_int_equal(error.class, ERROR_TRANSIENT);
+		assert_says(&error, "origin_ca_ecc_root.pem");
+	}
+	assert_int_equal(read_as(ROOT_ORIGIN_ECC, around, NULL, &error), 0);
+	CLEANUP(freep) char *large = memory_alloc(ROOT_TEXT_LIMIT + 2, 1);
+	memset(large, 'x', ROOT_TEXT_LIMIT + 1);
+	assert_int_equal(read_as(ROOT_ORIGIN_ECC, large, NULL, &error), -EFBIG);
+}
+
+static void test_the_signer_of_a_leaf_is_found_by_its_signature(void **state)
+{
+	(void)state;
+	EVP_PKEY *keys[3];
+	X509 *items[3];
+	const enum key_type types[] = {KEY_ECDSA_P256, KEY_RSA_2048, KEY_ECDSA_P256};
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		keys[i] = make_key(types[i]);
+		/* All of one name, and over: neither matters. */
+		items[i] = make_root(keys[i], NOW - CLOCK_DAY);
+	}
+	const struct root_list roots = {items, 2};
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		X509 *leaf = make_leaf(&(struct recipe){.key = keys[2], .authority = keys[i]});
+		assert_ptr_equal(root_list_signer(&roots, leaf), i < roots.count ? items[i] : NULL);
+		assert_null(root_list_signer(NULL, leaf));
+		assert_queue_empty();
+		X509_free(leaf);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		EVP_PKEY_free(keys[i]);
+		X509_free(items[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +325,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_directory_and_an_empty_one_give_no_roots,
 						directory_make, directory_remove),
 		cmocka_unit_test(test_what_cannot_be_listed_is_an_error),
+		cmocka_unit_test_setup_teardown(
+			test_the_authority_of_pulls_is_passed_over_without_a_word, directory_make,
+			directory_remove),
+		cmocka_unit_test(test_a_download_is_held_against_the_pin_of_that_very_file),
+		cmocka_unit_test(test_what_is_not_one_certificate_is_no_download),
+		cmocka_unit_test(test_the_signer_of_a_leaf_is_found_by_its_signature),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
