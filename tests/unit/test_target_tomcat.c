@@ -77,15 +77,15 @@ static struct server_run tomcat_run(const struct host *host, const char *java, u
 	CLEANUP(freep)
 	char *path =
 		string_format("%s/bin/bootstrap.jar:%s/bin/tomcat-juli.jar", catalina, catalina);
-	const char *const arguments[] = {java,
-					 base,
-					 home,
-					 temporary,
-					 "-cp",
-					 path,
-					 "org.apache.catalina.startup.Bootstrap",
-					 "start",
-					 NULL};
+	/* Two that make a start cost less than half of the time. */
+	static const char scan[] = "-Dtomcat.util.scan.StandardJarScanFilter.jarsToSkip=*";
+	static const char compiler[] = "-XX:TieredStopAtLevel=1";
+	const char *const arguments[] = {
+		java,	   base, home,
+		temporary, scan, compiler,
+		"-cp",	   path, "org.apache.catalina.startup.Bootstrap",
+		"start",   NULL,
+	};
 	return server_run(host, arguments, environment, port);
 }
 
