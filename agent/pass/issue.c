@@ -271,8 +271,8 @@ static int keep(struct attempt *attempt, struct error *error)
 	if (result == 0)
 		result = leaf_write_pem(leaf, &pem, error);
 	if (result == 0)
-		result = generation_commit(attempt->directory, job->where, buffer_text(&pem),
-					   &meta, &files, &number, error);
+		result = generation_commit(attempt->directory, job->where, buffer_text(&pem), &meta,
+					   &files, &number, error);
 	if (result == 0) {
 		meta.number = number;
 		job_take_generation(job, attempt->directory, number, &meta, request.now);
