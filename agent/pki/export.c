@@ -96,7 +96,7 @@ int export_p7b_find(const char *p7b, size_t length, const char *sha256, X509 **r
 	int result = bag_read(p7b, length, &bag, error);
 	if (result < 0)
 		return result;
-	STACK_OF(X509) *certificates = bag->d.sign->cert;
+	const STACK_OF(X509) *certificates = bag ? bag->d.sign->cert : NULL;
 	for (int i = 0; i < sk_X509_num(certificates); i++) {
 		X509 *certificate = sk_X509_value(certificates, i);
 		char digest[SHA256_TEXT_SIZE];

@@ -101,11 +101,11 @@ static int spki_read(const X509 *leaf, char text[static SHA256_TEXT_SIZE], struc
 	return 0;
 }
 
-int leaf_sha256(X509 *leaf, char text[static SHA256_TEXT_SIZE], struct error *error)
+int leaf_sha256(X509 *certificate, char text[static SHA256_TEXT_SIZE], struct error *error)
 {
 	ERR_clear_error();
 	unsigned char *der = NULL;
-	int length = i2d_X509(leaf, &der);
+	int length = i2d_X509(certificate, &der);
 	if (length <= 0)
 		return openssl_error(error, ERROR_LOCAL, -EBADMSG, "cannot encode the certificate");
 	digest_sha256(der, (size_t)length, text);

@@ -115,7 +115,7 @@ int generation_commit(int certificate, const char *where, const char *leaf_pem,
 	/* Whatever the caller has checked: this is the key that a server will read beside it. */
 	CLEANUP(X509_freep) X509 *leaf = NULL;
 	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
-	struct content content;
+	struct content content = {0};
 	result = leaf_match(leaf_pem, strlen(leaf_pem), key, path, &leaf, &facts, error);
 	if (result == 0)
 		result = content_take(key, keyless, leaf, files, &content, error);

@@ -158,7 +158,7 @@ static int contents_check(int directory, const char *path, const struct generati
 	made.formats = formats;
 	made.root = root;
 	made.chain_root = meta->chain_root;
-	struct content content;
+	struct content content = {0};
 	result = content_take(pair.key, pair.keyless, pair.leaf, &made, &content, error);
 	if (result < 0)
 		return result;

@@ -185,7 +185,7 @@ void pair_free(struct generation_pair *pair)
 int pair_load(int directory, const char *path, struct generation_pair *ret_pair,
 	      struct error *error)
 {
-	CLEANUP(pair_free) struct generation_pair pair = {0};
+	struct generation_pair pair = {0};
 	CLEANUP(buffer_free) struct buffer leaf = BUFFER(FILE_LIMIT);
 	int result = either_load(directory, path, &pair.key, &pair.keyless, error);
 	if (result == 0)
@@ -194,10 +194,10 @@ int pair_load(int directory, const char *path, struct generation_pair *ret_pair,
 		result = leaf_match(buffer_text(&leaf), leaf.length, pair.key, path, &pair.leaf,
 				    &pair.facts, error);
 	if (result < 0)
-		return result;
-	*ret_pair = pair;
-	pair = (struct generation_pair){0};
-	return 0;
+		pair_free(&pair);
+	else
+		*ret_pair = pair;
+	return result;
 }
 
 /* A server reads fullchain.pem: it must be this leaf and this chain, byte for byte. */

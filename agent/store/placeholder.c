@@ -38,7 +38,7 @@ static int placeholder_fill(int directory, const char *path, const struct string
 	CLEANUP(generation_meta_free)
 	struct generation_meta meta = {.placeholder = true, .created = now};
 	struct generation_files wanted = placeholder_files(files);
-	struct content content;
+	struct content content = {0};
 	int result = key_generate(KEY_ECDSA_P256, &key, error);
 	if (result == 0)
 		result = leaf_make_placeholder(key, hostnames, now, &pem, error);
@@ -129,7 +129,7 @@ static int placeholder_settle(int certificate, const char *where,
 	CLEANUP(pair_free) struct generation_pair pair = {0};
 	struct generation_files wanted = placeholder_files(files);
 	struct error reason = {0};
-	struct content content;
+	struct content content = {0};
 	int result = generation_open(certificate, where, 0, &directory, path, &reason);
 	if (result == 0)
 		result = pair_load(directory, path, &pair, &reason);
