@@ -30,7 +30,7 @@ int certificate_key_check(const struct certificate_section *reading);
 int certificate_formats_check(const struct certificate_section *reading);
 
 /* The words of these formats with ", " between them; free() it. */
-char *certificate_formats_text(unsigned formats);
+char *certificate_formats_text(unsigned which);
 
 /* Where `key` stands. */
 struct config_place certificate_key_place(const struct certificate_section *reading,
