@@ -186,7 +186,8 @@ DER = base64.b64encode(x509.load_pem_x509_csr(CSR_P256.encode()).public_bytes(
 
 @pytest.mark.parametrize("csr", [
     DER, "x", CSR_P256.replace("\n", "\\n"), CSR_P256[:200], CSR_P256.replace("REQUEST", "REQ"),
-    CSR_P256.replace("M", "N", 1), 7, None, ["x"]])
+    CSR_P256.replace("M", "N", 1), 7, None, ["x"]],
+    ids=["der", "word", "backslashes", "cut", "label", "byte", "number", "null", "list"])
 def test_csr_that_is_not_pem_is_1007(shared, csr):
     body = {"csr": csr, "hostnames": ["example.com"], "request_type": "origin-ecc"}
     answer = shared.post("/certificates", body)
@@ -204,7 +205,8 @@ def test_csr_with_a_broken_signature_is_1007(shared):
 
 @pytest.mark.parametrize("csr,request_type", [
     (CSR_P256, "origin-rsa"), (CSR_RSA, "origin-ecc"),
-    (csr_new(key_new("secp256k1")), "origin-ecc"), (csr_new(key_new("rsa1024")), "origin-rsa")])
+    (csr_new(key_new("secp256k1")), "origin-ecc"), (csr_new(key_new("rsa1024")), "origin-rsa")],
+    ids=["p256", "rsa2048", "secp256k1", "rsa1024"])
 def test_key_that_does_not_suit_the_request_type_is_1011(shared, csr, request_type):
     answer = shared.issue(csr=csr, request_type=request_type)
     assert (answer.status, answer.code) == (400, 1011)

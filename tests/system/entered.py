@@ -1,8 +1,8 @@
 """Runs inside a host, on behalf of inside.py: starts commands and touches files there.
 
-Standard input is a socket (SOCK_SEQPACKET). Each request is one message, JSON with descriptors; its
-last descriptor is a socket for the answers to this request. When its other end is shut down or
-closed the command is killed, when standard input is, all are. Alone in its process, without threads, and
+Standard input is a socket (SOCK_SEQPACKET). Each request is one message, JSON with descriptors; the
+last one is a socket for the answers to this request. When its other end is shut down or closed the
+command is killed, when standard input is, all are. Alone in its process, without threads, and
 without anything but Python's own library.
 """
 

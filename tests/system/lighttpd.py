@@ -1,5 +1,5 @@
-"""A real lighttpd, as Debian packages it, under the host's systemd: a server that the agent does not
-know, so a `custom` target with a template of the user's own."""
+"""A real lighttpd, as Debian packages it, under the host's systemd: a server that the agent does
+not know, so a `custom` target with a template of the user's own."""
 
 from server import DOCUMENTS, Server
 

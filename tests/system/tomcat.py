@@ -136,8 +136,9 @@ class Tomcat(Server):
     def test(self):
         """catalina.sh configtest, as the server's user."""
         script = (". /etc/default/tomcat10; . /usr/libexec/tomcat10/tomcat-locate-java.sh; "
-                  "export JAVA_OPTS; cd /; exec setpriv --reuid=tomcat --regid=tomcat --init-groups "
-                  "env CATALINA_BASE=/var/lib/tomcat10 CATALINA_HOME=/usr/share/tomcat10 "
+                  "export JAVA_OPTS; cd /; "
+                  "exec setpriv --reuid=tomcat --regid=tomcat --init-groups env "
+                  "CATALINA_BASE=/var/lib/tomcat10 CATALINA_HOME=/usr/share/tomcat10 "
                   "CATALINA_TMPDIR=/tmp /usr/share/tomcat10/bin/catalina.sh configtest")
         return self.host.run(["sh", "-c", script], check=False, timeout=120)
 
