@@ -41,6 +41,7 @@ static const struct target_kind kinds[] = {
 			.units = haproxy_units,
 			.unit_count = ARRAY_SIZE(haproxy_units),
 			.include = "`crt-list %s` in the bind line",
+			.ask_why = "`haproxy -c -f /etc/haproxy/haproxy.cfg` tells why",
 		},
 	[TARGET_CUSTOM] =
 		{

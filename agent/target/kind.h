@@ -21,6 +21,8 @@ struct target_kind {
 	 * path, to follow "put ": "`include %s;` in the server block of that name". For remedies.
 	 */
 	const char *include;
+	/* What shows why it refused a reload, where its unit keeps that from the journal. */
+	const char *ask_why;
 };
 
 const struct target_kind *target_kind(enum target_type type);
