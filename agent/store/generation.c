@@ -170,8 +170,7 @@ int generation_leaf(int certificate, const char *where, unsigned number, X509 **
 	int result = generation_open(certificate, where, number, &directory, path, error);
 	if (result == 0)
 		result = part_read(directory, path, PART_CERT, &pem, error);
-	return result < 0 ? result
-			  : leaf_read_pem(buffer_text(&pem), pem.length, ret_leaf, error);
+	return result < 0 ? result : leaf_read_pem(buffer_text(&pem), pem.length, ret_leaf, error);
 }
 
 void pair_free(struct generation_pair *pair)
