@@ -113,7 +113,7 @@ void siblings_go_back(struct pass *pass, size_t index)
 			struct pass_target_job *target_job = &job->targets[j];
 			bool held = target_job->held;
 			if (target_job->index != index || target_job == blocker ||
-			    target_job->refused || !moves(job, target_job) ||
+			    target_job->waiting || target_job->refused || !moves(job, target_job) ||
 			    (held && !(target_job->reasons & DRIFT)) ||
 			    (!held && target_job->error.code))
 				continue;
