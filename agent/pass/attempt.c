@@ -28,6 +28,8 @@ static int keep(struct attempt *attempt, struct error *error)
 	struct pass *pass = attempt->pass;
 	struct pass_job *job = attempt->job;
 	const struct config_certificate *certificate = job->certificate;
+	/* An answer without a certificate is none. */
+	const char *pem_text = attempt->pem ? attempt->pem : "";
 	CLEANUP(X509_freep) X509 *leaf = NULL;
 	struct leaf_request request = {
 		.key = attempt->key,
@@ -37,7 +39,7 @@ static int keep(struct attempt *attempt, struct error *error)
 		.roots = &pass->roots,
 	};
 
-	int result = leaf_read_pem(attempt->pem, strlen(attempt->pem), &leaf, error);
+	int result = leaf_read_pem(pem_text, strlen(pem_text), &leaf, error);
 	if (result == 0)
 		result = leaf_check(leaf, &request, &job->notices, error);
 	if (result < 0) {

@@ -102,7 +102,7 @@ static void text_error(struct buffer *text, const char *who, const struct error 
 static void text_preview(struct pass *pass, struct pass_job *job,
 			 const struct pass_target_job *target_job, struct buffer *text)
 {
-	CLEANUP(buffer_free) struct buffer diff = BUFFER(2 * TEMPLATE_OUTPUT_LIMIT);
+	CLEANUP(buffer_free) struct buffer diff = BUFFER((size_t)2 * TEMPLATE_OUTPUT_LIMIT);
 	struct error error = {0};
 	if (preview_snippet(pass, job, target_job, &diff, &error) < 0)
 		text_error(text, target_job->target->name, &error);
@@ -202,7 +202,7 @@ void report_problems_json(const struct config *config, cJSON *array)
 static void preview_json(struct pass *pass, struct pass_job *job,
 			 const struct pass_target_job *target_job, cJSON *json)
 {
-	CLEANUP(buffer_free) struct buffer diff = BUFFER(2 * TEMPLATE_OUTPUT_LIMIT);
+	CLEANUP(buffer_free) struct buffer diff = BUFFER((size_t)2 * TEMPLATE_OUTPUT_LIMIT);
 	if (preview_snippet(pass, job, target_job, &diff, NULL) == 0)
 		json_add_string(json, "diff", buffer_text(&diff));
 }

@@ -13,14 +13,14 @@ struct target_kind {
 	const char *suffix;	  /* of a snippet's file: "conf", "xml" */
 	const char *const *units; /* candidates, the first that is loaded is it */
 	size_t unit_count;	  /* 0: `unit` must be configured */
-	bool keystore;		  /* a keystore at a stable path beside the snippet (keystore.h) */
-	/* A snippet that changed is read at the next start only: a reload of certificates
-	 * (RELOAD_SSL) does not take it up. */
-	bool read_at_start;
 	/* How an administrator names a snippet in this server's configuration, with one %s for its
 	 * path, to follow "put ": "`include %s;` in the server block of that name". For remedies.
 	 */
 	const char *include;
+	bool keystore; /* a keystore at a stable path beside the snippet (keystore.h) */
+	/* A snippet that changed is read at the next start only: a reload of certificates
+	 * (RELOAD_SSL) does not take it up. */
+	bool read_at_start;
 };
 
 const struct target_kind *target_kind(enum target_type type);
