@@ -151,6 +151,7 @@ cat > /etc/origin-ca-agent/agent.ini << INI
 endpoint = https://127.0.0.1:8443/client/v4
 ca_file = /etc/origin-ca-agent/sandbox-ca.pem
 token_file = /etc/origin-ca-agent/api-token
+$(sed -n '/^root_url/p; /^root_sha256/,$p' /srv/sandbox/agent.ini)
 INI
 INSIDE
 	sd tee "/etc/origin-ca-agent/conf.d/$name.ini" > /dev/null << INI

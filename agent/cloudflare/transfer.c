@@ -83,6 +83,8 @@ static bool header_add(struct curl_slist **list, const char *header)
 
 static bool headers_make(struct transport *transport, const char *token)
 {
+	if (!token)
+		return true;
 	char *authorization = string_format("Authorization: Bearer %s", token);
 	bool good = header_add(&transport->headers, authorization) &&
 		    header_add(&transport->headers, "Accept: application/json") &&

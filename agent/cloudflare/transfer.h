@@ -14,6 +14,7 @@
 
 struct transport;
 
+/* `token` NULL: for files that need none, asked for below `api->endpoint`. */
 int transport_new(const struct config_api *api, const char *token, struct transport **ret_transport,
 		  struct error *error);
 void transport_free(struct transport *transport);

@@ -8,46 +8,14 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cloudflare/zone.h"
+#include "commands/check.h"
 #include "commands/command.h"
-#include "pass/reload.h"
+#include "pass/material.h"
 #include "pass/report.h"
-#include "target/template.h"
 
 enum {
 	CLOCK_TOLERANCE = 300
 }; /* seconds that our clock may differ from the API's */
-
-/* What was looked at, for people and as JSON at once. */
-struct findings {
-	struct buffer text;
-	cJSON *array;
-	unsigned failures;
-};
-
-static void found(struct findings *findings, const char *subject, const char *level,
-		  const char *message, const char *remedy)
-{
-	cJSON *json = json_append_object(findings->array);
-	json_add_string(json, "subject", subject);
-	json_add_string(json, "level", level);
-	json_add_string(json, "message", message);
-	buffer_add_format(&findings->text, "%-7s %s: %s\n", level, subject, message);
-	if (remedy && remedy[0]) {
-		json_add_string(json, "remedy", remedy);
-		buffer_add_format(&findings->text, "        -> %s\n", remedy);
-	}
-	findings->failures += strcmp(level, "error") == 0;
-}
-
-static void found_ok(struct findings *findings, const char *subject, const char *message)
-{
-	found(findings, subject, "ok", message, NULL);
-}
-
-static void found_error(struct findings *findings, const char *subject, const struct error *error)
-{
-	found(findings, subject, "error", error->message, error->remedy);
-}
 
 /* A state directory that is not there yet is made by the first pass: then its parent counts. */
 static void check_store(const struct config *config, struct findings *findings)
@@ -183,64 +151,19 @@ static bool account_used(const struct config *config, const struct config_api *a
 	return false;
 }
 
-static void check_unit(const struct config_target *target, const char *subject,
-		       struct findings *findings)
+/* What the administrator brings to it. */
+static void check_certificate(const struct config_certificate *certificate,
+			      struct findings *findings)
 {
-	CLEANUP(unit_closep) struct unit_bus *bus = NULL;
-	struct error error = {0};
-	struct unit_status status = {0};
-	const char *unit = NULL;
-
-	if (target->reload == RELOAD_NONE) {
-		found_ok(findings, subject, "is not reloaded (reload = none)");
-		return;
-	}
-	if (unit_open(&bus, &error) < 0 || reload_unit(bus, target, &unit, &error) < 0 ||
-	    unit_status(bus, unit, &status, &error) < 0) {
-		found_error(findings, subject, &error);
-		return;
-	}
-	if (strcmp(status.load_state, "loaded") != 0) {
-		CLEANUP(freep)
-		char *absent = string_format("systemd says that %s is %s", unit, status.load_state);
-		found(findings, subject, "error", absent,
-		      "set `unit =` to the server's unit, or install the server");
-		return;
-	}
-	CLEANUP(freep)
-	char *message = string_format("%s is %s and %s", unit, status.active_state,
-				      status.can_reload ? "can reload" : "cannot reload");
-	if (target->reload == RELOAD_RELOAD && !status.can_reload)
-		found(findings, subject, "error", message, "set reload = restart");
-	else if (strcmp(status.active_state, "active") != 0)
-		found(findings, subject, "warning", message,
-		      "it is not started by the agent; start it, or set start_stopped = yes");
-	else
-		found_ok(findings, subject, message);
-}
-
-/* The template must render for every certificate that goes through it. */
-static void check_template(const struct config *config, const struct config_target *target,
-			   const char *subject, struct findings *findings)
-{
-	struct snippet_template template = {0};
-	struct error error = {0};
-	int result = snippet_template_load(config, target, &template, &error);
-	for (size_t i = 0; result == 0 && i < config->certificate_count; i++) {
-		const struct config_certificate *certificate = config->certificates[i];
-		for (size_t j = 0; result == 0 && j < certificate->target_count; j++) {
-			struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
-			if (certificate->targets[j] == target)
-				result = snippet_render(&template, certificate, 1,
-							config->agent.state_dir, &text, &error);
-			buffer_free(&text);
-		}
-	}
-	if (result < 0)
-		found_error(findings, subject, &error);
-	else
-		found_ok(findings, subject, "its template renders");
-	snippet_template_free(&template);
+	struct pass_job job = {.certificate = certificate};
+	bool brings = certificate->private_key_file || certificate->csr_file ||
+		      certificate->formats & FORMAT_P12;
+	if (brings && material_load(&job) < 0)
+		found_error(findings, certificate->name, &job.material.error);
+	else if (brings)
+		found_ok(findings, certificate->name,
+			 "its own key, request or password can be used");
+	material_free(&job.material);
 }
 
 static void check_all(const struct config *config, struct findings *findings)
@@ -260,10 +183,10 @@ static void check_all(const struct config *config, struct findings *findings)
 			check_account(config, config->apis[i], findings);
 	for (size_t i = 0; i < config->target_count; i++) {
 		const struct config_target *target = config->targets[i];
-		CLEANUP(freep) char *subject = string_format("[target %s]", target->name);
-		check_template(config, target, subject, findings);
-		check_unit(target, subject, findings);
+		check_target(config, target, findings);
 	}
+	for (size_t i = 0; i < config->certificate_count; i++)
+		check_certificate(config->certificates[i], findings);
 	if (config->certificate_count == 0)
 		found(findings, config->path, "warning", "no certificate is configured",
 		      "add a file with [certificate NAME] to the drop-in directory");

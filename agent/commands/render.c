@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "commands/command.h"
 #include "store/generation.h"
+#include "target/kind.h"
 #include "target/snippet.h"
 #include "target/template.h"
 
@@ -15,9 +16,12 @@ static int render(const struct config *config, const struct config_certificate *
 	int status = PASS_EXIT_CURRENT;
 
 	int result = snippet_template_load(config, target, &template, &error);
+	/* What is printed ends up in logs and tickets: the password stays out. */
+	struct snippet_input input = {certificate, number, config->agent.state_dir,
+				      target_kind(target->type)->keystore ? "********" : NULL,
+				      certificate->key_type};
 	if (result == 0)
-		result = snippet_render(&template, certificate, number, config->agent.state_dir,
-					&text, &error);
+		result = snippet_render(&template, &input, &text, &error);
 	if (result < 0) {
 		log_failure(LOG_LEVEL_ERROR, &error);
 		status = PASS_EXIT_CONFIGURATION;

@@ -59,32 +59,47 @@ static int id_look_up(const char *name, int (*find)(const char *, char *, size_t
 	return result;
 }
 
-static int id_find(const struct value *value, struct account_cache *cache, const char *kind,
-		   int (*find)(const char *, char *, size_t, unsigned *), unsigned *ret_id)
+/* 0, -ENOENT for no such name, or what the system says. */
+static int account_find(struct account_cache *cache, const char *kind, const char *name,
+			int (*find)(const char *, char *, size_t, unsigned *), unsigned *ret_id)
 {
-	if (id_parse(value->text, ret_id))
-		return 0;
-	CLEANUP(freep) char *known = string_format("%s %s", kind, value->text);
+	CLEANUP(freep) char *known = string_format("%s %s", kind, name);
 	for (size_t i = 0; i < cache->names.count; i++)
 		if (strcmp(cache->names.items[i], known) == 0) {
 			*ret_id = cache->ids[i];
 			return 0;
 		}
 
-	int result = id_look_up(value->text, find, ret_id);
+	int result = id_look_up(name, find, ret_id);
 	/* POSIX and getpwnam(3): these, too, are ways to say that there is none. */
-	if (result == -ENOENT || result == -ESRCH || result == -EBADF || result == -EPERM) {
+	if (result == -ESRCH || result == -EBADF || result == -EPERM)
+		return -ENOENT;
+	if (result == 0 && cache->names.count < ACCOUNT_CACHE_SIZE) {
+		cache->ids[cache->names.count] = *ret_id;
+		string_list_take(&cache->names, TAKE_PTR(known));
+	}
+	return result;
+}
+
+static int id_find(const struct value *value, struct account_cache *cache, const char *kind,
+		   int (*find)(const char *, char *, size_t, unsigned *), unsigned *ret_id)
+{
+	if (id_parse(value->text, ret_id))
+		return 0;
+	int result = account_find(cache, kind, value->text, find, ret_id);
+	if (result == -ENOENT) {
 		value_refuse(value, "there is no such %s on this host", kind);
 		return value_remedy(value, "create it first, or write another name or a number");
 	}
 	if (result < 0)
 		return value_refuse(value, "cannot look up the %s: %s", kind,
 				    strerrordesc_np(-result));
-	if (cache->names.count < ACCOUNT_CACHE_SIZE) {
-		cache->ids[cache->names.count] = *ret_id;
-		string_list_take(&cache->names, TAKE_PTR(known));
-	}
 	return 0;
+}
+
+int group_look_up(const char *name, struct account_cache *cache, gid_t *ret_group)
+{
+	return account_find(cache, "group", name, group_find, ret_group);
 }
 
 int value_owner(const struct value *value, struct account_cache *cache, uid_t *ret_owner)

@@ -61,15 +61,15 @@ static int set_pass_timeout(const struct value *value, void *object)
 }
 
 static const struct section_key keys[] = {
-	{"state_dir", set_state_dir, false},
-	{"conf_dir", set_conf_dir, false},
-	{"renew_before", set_renew_before, false},
-	{"splay", set_splay, false},
-	{"concurrency", set_concurrency, false},
-	{"keep_generations", set_keep_generations, false},
-	{"pass_timeout", set_pass_timeout, false},
-	{"event_hook", NULL, false},
-	{"metrics_file", NULL, false},
+	{"state_dir", set_state_dir, TEXT_PLAIN},
+	{"conf_dir", set_conf_dir, TEXT_PLAIN},
+	{"renew_before", set_renew_before, TEXT_PLAIN},
+	{"splay", set_splay, TEXT_PLAIN},
+	{"concurrency", set_concurrency, TEXT_PLAIN},
+	{"keep_generations", set_keep_generations, TEXT_PLAIN},
+	{"pass_timeout", set_pass_timeout, TEXT_PLAIN},
+	{"event_hook", NULL, TEXT_PLAIN},
+	{"metrics_file", NULL, TEXT_PLAIN},
 };
 
 int agent_path(const char *path, char **ret_path, struct error *error)

@@ -65,11 +65,25 @@ void api_add_default(struct build *build);
 const struct config_target *target_choose(struct build *build, const char *name,
 					  struct config_place place);
 
+/* Warns of targets that reload one unit in different ways. */
+void targets_compare(struct build *build);
+
 /* Setters that several kinds of sections use. */
-int value_url_endpoint(const struct value *value, char **ret_url);
+
+/* What messages say about a URL. */
+struct url_use {
+	const char *plain;	 /* what plain http would do: "would show the API token to ..." */
+	const char *credentials; /* where they belong instead */
+};
+
+/* https, or http for a loopback address, without credentials and query; final slashes go. */
+int value_url(const struct value *value, const struct url_use *use, char **ret_url);
 int value_url_proxy(const struct value *value, char **ret_url);
 int value_owner(const struct value *value, struct account_cache *cache, uid_t *ret_owner);
 int value_group(const struct value *value, struct account_cache *cache, gid_t *ret_group);
+
+/* A group that nobody wrote: 0, -ENOENT when there is none, or what the system says. */
+int group_look_up(const char *name, struct account_cache *cache, gid_t *ret_group);
 
 /* `forbidden`: bits that must not be set, and `why` not. */
 int value_mode(const struct value *value, mode_t forbidden, const char *why, mode_t *ret_mode);

@@ -3,20 +3,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "config/build.h"
+#include "config/certificate.h"
 #include "config/duration.h"
 #include "config/hostnames.h"
-
-/* A section while it is read; lists wait until every key was seen. */
-struct certificate_section {
-	struct config_certificate *certificate;
-	struct build *build;
-	struct value_items hostnames;
-	struct value_items targets;
-	char *api;
-	unsigned api_line;
-	unsigned renew_before_line;
-};
 
 static int set_hostnames(const struct value *value, void *object)
 {
@@ -44,7 +33,6 @@ static int set_api(const struct value *value, void *object)
 {
 	struct certificate_section *section = object;
 	section->api = string_copy(value->text);
-	section->api_line = value->entry->line;
 	return 0;
 }
 
@@ -61,19 +49,6 @@ static int set_zone_id(const struct value *value, void *object)
 			*digit = (char)(*digit - 'A' + 'a');
 	section->certificate->zone_id = zone_id;
 	return 0;
-}
-
-static int set_key_type(const struct value *value, void *object)
-{
-	struct certificate_section *section = object;
-	struct value_word words[KEY_TYPE_COUNT];
-	for (int i = 0; i < KEY_TYPE_COUNT; i++)
-		words[i] = (struct value_word){key_type_name((enum key_type)i), i};
-	int type = 0;
-	int result = value_choose(value, words, ARRAY_SIZE(words), &type);
-	if (result == 0)
-		section->certificate->key_type = (enum key_type)type;
-	return result;
 }
 
 static int set_validity(const struct value *value, void *object)
@@ -94,7 +69,6 @@ static int set_validity(const struct value *value, void *object)
 static int set_renew_before(const struct value *value, void *object)
 {
 	struct certificate_section *section = object;
-	section->renew_before_line = value->entry->line;
 	return value_renew_before(value, &section->certificate->renew_before);
 }
 
@@ -133,39 +107,20 @@ static int set_only(const struct value *value, const char *works, const char *co
 			    works);
 }
 
-static int set_no(const struct value *value, void *object)
-{
-	(void)object;
-	bool yes = false;
-	int result = value_yes(value, &yes);
-	return result < 0 || !yes ? result : value_not_built(value);
-}
-
-static int set_formats(const struct value *value, void *object)
-{
-	(void)object;
-	static const struct value_word words[] = {
-		{"pem", 0}, {"der", -1}, {"p7b", -1}, {"p12", -1}, {"combined", -1},
-	};
-	CLEANUP(value_items_free) struct value_items items = {0};
-	value_items(value, &items);
-	for (size_t i = 0; i < items.count; i++) {
-		struct value item = *value;
-		int number = 0;
-		item.text = items.items[i].text;
-		item.place.line = items.items[i].line;
-		int result = value_choose(&item, words, ARRAY_SIZE(words), &number);
-		if (result < 0)
-			return result;
-	}
-	return 0;
-}
-
 static int set_chain(const struct value *value, void *object)
 {
-	(void)object;
-	static const char *const coming[] = {"root"};
-	return set_only(value, "none", coming, ARRAY_SIZE(coming));
+	static const struct value_word words[] = {{"none", 0}, {"root", 1}};
+	struct certificate_section *section = object;
+	int root = 0;
+	int result = value_choose(value, words, ARRAY_SIZE(words), &root);
+	section->certificate->chain_root = root == 1;
+	return result;
+}
+
+static int set_authenticated_origin_pulls(const struct value *value, void *object)
+{
+	struct certificate_section *section = object;
+	return value_yes(value, &section->certificate->authenticated_origin_pulls);
 }
 
 static int set_revoke_superseded(const struct value *value, void *object)
@@ -185,29 +140,36 @@ static int set_ssl_mode(const struct value *value, void *object)
 }
 
 static const struct section_key keys[] = {
-	{"hostnames", set_hostnames, false},
-	{"targets", set_targets, false},
-	{"api", set_api, false},
-	{"zone_id", set_zone_id, false},
-	{"key_type", set_key_type, false},
-	{"validity", set_validity, false},
-	{"renew_before", set_renew_before, false},
-	{"owner", set_owner, false},
-	{"group", set_group, false},
-	{"mode", set_mode, false},
-	{"formats", set_formats, false},
-	{"chain", set_chain, false},
-	{"reuse_key", set_no, false},
-	{"authenticated_origin_pulls", set_no, false},
-	{"revoke_superseded", set_revoke_superseded, false},
-	{"ssl_mode", set_ssl_mode, false},
-	{"private_key", NULL, false},
-	{"csr", NULL, false},
-	{"keystore_password_file", NULL, false},
+	{"hostnames", set_hostnames, TEXT_PLAIN},
+	{"targets", set_targets, TEXT_PLAIN},
+	{"api", set_api, TEXT_PLAIN},
+	{"zone_id", set_zone_id, TEXT_PLAIN},
+	{"key_type", certificate_set_key_type, TEXT_PLAIN},
+	{"validity", set_validity, TEXT_PLAIN},
+	{"renew_before", set_renew_before, TEXT_PLAIN},
+	{"owner", set_owner, TEXT_PLAIN},
+	{"group", set_group, TEXT_PLAIN},
+	{"mode", set_mode, TEXT_PLAIN},
+	{"formats", certificate_set_formats, TEXT_PLAIN},
+	{"chain", set_chain, TEXT_PLAIN},
+	{"reuse_key", certificate_set_reuse_key, TEXT_PLAIN},
+	{"authenticated_origin_pulls", set_authenticated_origin_pulls, TEXT_PLAIN},
+	{"revoke_superseded", set_revoke_superseded, TEXT_PLAIN},
+	{"ssl_mode", set_ssl_mode, TEXT_PLAIN},
+	/* Secret because people write the key, or the password, itself. */
+	{"private_key", certificate_set_private_key, TEXT_SECRET},
+	{"csr", certificate_set_csr, TEXT_PLAIN},
+	{"keystore_password_file", certificate_set_keystore_password_file, TEXT_SECRET},
 };
 
-static int api_choose(struct build *build, const struct ini_section *section,
-		      struct certificate_section *reading)
+struct config_place certificate_key_place(const struct certificate_section *reading,
+					  const char *key)
+{
+	return (struct config_place){reading->section->place.file,
+				     ini_section_line(reading->section, key)};
+}
+
+static int api_choose(struct build *build, const struct certificate_section *reading)
 {
 	const char *name = reading->api ? reading->api : "";
 	const struct config_api *api = config_api_find(build->config, name);
@@ -215,9 +177,9 @@ static int api_choose(struct build *build, const struct ini_section *section,
 		reading->certificate->api = api;
 		return 0;
 	}
-	struct config_place place = section->place;
+	struct config_place place = reading->section->place;
 	if (reading->api)
-		place.line = reading->api_line;
+		place = certificate_key_place(reading, "api");
 	const char *space = name[0] ? " " : "";
 	const struct ini_section *wrong = sections_find(build, "api", name);
 	if (wrong)
@@ -242,9 +204,9 @@ static int target_compare(struct build *build, const struct config_certificate *
 		}
 		if (strcmp(other->snippet_dir, target->snippet_dir) == 0) {
 			problem_error(&build->problems, place,
-				      "targets \"%s\" and \"%s\" would both write %s/%s.conf",
-				      other->name, target->name, target->snippet_dir,
-				      certificate->name);
+				      "targets \"%s\" and \"%s\" would both write the snippet of "
+				      "this certificate in %s",
+				      other->name, target->name, target->snippet_dir);
 			return problem_remedy(&build->problems,
 					      "give one of them another snippet_dir");
 		}
@@ -252,8 +214,7 @@ static int target_compare(struct build *build, const struct config_certificate *
 	return 0;
 }
 
-static int targets_choose(struct build *build, const char *file,
-			  struct certificate_section *reading)
+static int targets_choose(struct build *build, const struct certificate_section *reading)
 {
 	struct config_certificate *certificate = reading->certificate;
 	certificate->targets =
@@ -261,7 +222,7 @@ static int targets_choose(struct build *build, const char *file,
 	int result = 0;
 	for (size_t i = 0; i < reading->targets.count; i++) {
 		const struct value_item *item = &reading->targets.items[i];
-		struct config_place place = {file, item->line};
+		struct config_place place = {reading->section->place.file, item->line};
 		const struct config_target *target = target_choose(build, item->text, place);
 		int same = target ? target_compare(build, certificate, target, place) : -EINVAL;
 		if (same < 0)
@@ -273,21 +234,21 @@ static int targets_choose(struct build *build, const char *file,
 }
 
 /* Its own, or the agent's; either way it must leave the certificate some life. */
-static int renew_before_check(struct build *build, const struct ini_section *section,
-			      struct certificate_section *reading)
+static int renew_before_check(struct build *build, const struct certificate_section *reading)
 {
 	struct config_certificate *certificate = reading->certificate;
-	struct config_place place = {section->place.file, reading->renew_before_line};
-	if (reading->renew_before_line == 0) {
+	struct config_place place = certificate_key_place(reading, "renew_before");
+	bool own = place.line > 0;
+	if (!own) {
 		certificate->renew_before = build->config->agent.renew_before;
-		place = section->place;
+		place = reading->section->place;
 	}
 	if (certificate->renew_before.seconds < certificate->validity_days * CLOCK_DAY)
 		return 0;
 	char text[DURATION_TEXT_SIZE];
 	problem_error(&build->problems, place,
 		      "renew_before%s is %s, not shorter than the validity of %d days",
-		      reading->renew_before_line ? "" : " of [agent]",
+		      own ? "" : " of [agent]",
 		      duration_format(certificate->renew_before.seconds, text),
 		      (int)certificate->validity_days);
 	return problem_remedy(&build->problems,
@@ -327,26 +288,43 @@ static void certificate_append(struct config *config, struct config_certificate 
 	config->certificates[config->certificate_count++] = certificate;
 }
 
-/* All keys are set: what they name, and how they go together. Says everything that is wrong. */
-static int certificate_complete(struct build *build, const struct ini_section *section,
-				struct certificate_section *reading)
+/* Only a server's snippet asks for the client certificate. */
+static void origin_pulls_check(const struct certificate_section *reading)
 {
-	int hostnames = hostnames_read(section, &reading->hostnames, reading->certificate,
+	if (!reading->certificate->authenticated_origin_pulls || reading->targets.count > 0)
+		return;
+	struct problem_list *problems = &reading->build->problems;
+	problem_warning(problems, certificate_key_place(reading, "authenticated_origin_pulls"),
+			"\"authenticated_origin_pulls = yes\" has no effect without \"targets\"");
+	problem_remedy(problems, "write \"targets = ...\", or remove the line");
+}
+
+/* All keys are set: what they name, and how they go together. Says everything that is wrong. */
+static int certificate_complete(const struct certificate_section *reading)
+{
+	struct build *build = reading->build;
+	int hostnames = hostnames_read(reading->section, &reading->hostnames, reading->certificate,
 				       &build->problems);
-	int api = api_choose(build, section, reading);
-	int targets = targets_choose(build, section->place.file, reading);
-	int renew = renew_before_check(build, section, reading);
-	return hostnames < 0 || api < 0 || targets < 0 || renew < 0 ? -EINVAL : 0;
+	int api = api_choose(build, reading);
+	int targets = targets_choose(build, reading);
+	int renew = renew_before_check(build, reading);
+	origin_pulls_check(reading);
+	if (targets < 0)
+		return targets; /* what the key and the formats are for is not known */
+	int key = certificate_key_check(reading);
+	int formats = certificate_formats_check(reading);
+	return hostnames < 0 || api < 0 || renew < 0 || key < 0 || formats < 0 ? -EINVAL : 0;
 }
 
 int certificate_read(struct build *build, struct ini_section *section)
 {
 	CLEANUP(config_certificate_freep)
 	struct config_certificate *certificate = certificate_new(section);
-	struct certificate_section reading = {.certificate = certificate, .build = build};
+	struct certificate_section reading = {
+		.certificate = certificate, .build = build, .section = section};
 	int result = section_apply(section, keys, ARRAY_SIZE(keys), &reading, &build->problems);
 	if (result == 0)
-		result = certificate_complete(build, section, &reading);
+		result = certificate_complete(&reading);
 	if (result == 0)
 		certificate_append(build->config, TAKE_PTR(certificate));
 	else

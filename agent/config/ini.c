@@ -203,6 +203,24 @@ const struct ini_entry *ini_section_entry(const struct ini_section *section, con
 	return NULL;
 }
 
+unsigned ini_section_line(const struct ini_section *section, const char *key)
+{
+	const struct ini_entry *entry = section ? ini_section_entry(section, key) : NULL;
+	return entry ? entry->line : 0;
+}
+
+char *ini_entry_text(const struct ini_entry *entry)
+{
+	size_t length = 1;
+	for (size_t i = 0; i < entry->line_count; i++)
+		length += strlen(entry->lines[i].text);
+	char *text = memory_alloc(length, 1);
+	char *end = text;
+	for (size_t i = 0; i < entry->line_count; i++)
+		end = stpcpy(end, entry->lines[i].text);
+	return text;
+}
+
 static void entry_refuse(struct reader *reader, const char *key, const struct ini_entry *same)
 {
 	if (!line_refuse(reader))

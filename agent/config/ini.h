@@ -56,6 +56,12 @@ void ini_sections_read(struct ini_sections *sections, const char *file, const ch
 /* NULL when the section has no such key. */
 const struct ini_entry *ini_section_entry(const struct ini_section *section, const char *key);
 
+/* The line of that key; 0 when the section, or NULL, has none. */
+unsigned ini_section_line(const struct ini_section *section, const char *key);
+
+/* The lines of a value with nothing between them; free() it. */
+char *ini_entry_text(const struct ini_entry *entry);
+
 void ini_sections_free(struct ini_sections *sections);
 
 #endif

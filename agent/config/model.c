@@ -64,6 +64,7 @@ static void model_build(struct build *build)
 	sections_read(build, "api", api_read);
 	sections_read(build, "target", target_read);
 	sections_read(build, "certificate", certificate_read);
+	targets_compare(build);
 	broken_collect(build);
 	problem_sort(&build->problems);
 }

@@ -97,7 +97,8 @@ struct config_target {
 	struct config_place
 		place; /* of the section; where a certificate names it when there is none */
 	enum target_type type;
-	char *unit; /* "nginx.service", or NULL: by type and by which unit exists */
+	char *unit; /* "nginx.service", or NULL: by type and by which unit exists. A custom target
+		       has one, or is RELOAD_COMMAND or RELOAD_NONE */
 	enum reload_method reload;
 	char *manager_url; /* Tomcat's manager, without a final slash: https, or http for a loopback
 			      address; set for RELOAD_SSL */
@@ -110,7 +111,8 @@ struct config_target {
 	uint16_t probe_port;
 	int64_t probe_timeout;
 	bool start_stopped;
-	struct file_access access; /* of snippets; default 0644 */
+	struct file_access access; /* of snippets; default 0644. Tomcat's hold a password: 0640 and
+				      the group "tomcat" where there is one, never open to others */
 };
 
 /* What a generation has besides PEM files; the files are named in store/generation.h. */
@@ -132,11 +134,13 @@ struct config_certificate {
 	const struct config_api *api;
 	char *zone_id; /* 32 hex digits, or NULL */
 	enum key_type key_type;
-	bool key_type_given;	/* it was written: the user's own key must be of it */
-	bool reuse_key;		/* the next generation has the key of this one */
+	bool key_type_given; /* it was written: the user's own key or request must be of it; when it
+				was not, that key's type counts and not `key_type` */
+	bool reuse_key;	     /* the next generation has the key of this one */
 	char *private_key_file; /* absolute, the user's own key; or NULL: made by the agent */
-	char *csr_file;		/* absolute, the user's own request; or NULL */
-	int64_t validity_days;	/* one of Cloudflare's seven */
+	char *csr_file; /* absolute, the user's own request; or NULL. Without private_key_file
+			   its key is not on this host: no targets, FORMAT_P12, FORMAT_COMBINED */
+	int64_t validity_days; /* one of Cloudflare's seven */
 	struct renew_before renew_before;
 	unsigned formats; /* enum certificate_format: asked for, or needed by a target */
 	char *keystore_password_file;	 /* absolute; of keystore.p12; or NULL */

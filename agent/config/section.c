@@ -40,13 +40,15 @@ static bool holds_comment(const char *text)
 }
 
 /* What no value of any key may be. */
-static int value_check(const struct value *value)
+static int value_check(const struct value *value, enum value_text kind)
 {
 	if (value->entry->line_count == 0) {
 		problem_error(value->problems, value->place, "\"%s\" has no value",
 			      value->entry->key);
 		return value_remedy(value, "remove the line, or write a value");
 	}
+	if (kind == TEXT_WORDS)
+		return 0;
 	if (value->text[0] == '"' || value->text[0] == '\'') {
 		value_refuse(value, "values are written without quotation marks");
 		return value_remedy(value, "remove them");
@@ -63,26 +65,14 @@ static int value_check(const struct value *value)
 	return 0;
 }
 
-static char *entry_text(const struct ini_entry *entry)
-{
-	size_t length = 1;
-	for (size_t i = 0; i < entry->line_count; i++)
-		length += strlen(entry->lines[i].text);
-	char *text = memory_alloc(length, 1);
-	char *end = text;
-	for (size_t i = 0; i < entry->line_count; i++)
-		end = stpcpy(end, entry->lines[i].text);
-	return text;
-}
-
 static int key_apply(const struct section_key *key, const struct ini_section *section,
 		     const struct ini_entry *entry, void *object, struct problem_list *problems)
 {
-	CLEANUP(freep) char *text = entry_text(entry);
+	CLEANUP(freep) char *text = ini_entry_text(entry);
 	struct value value = {
 		.entry = entry,
 		.text = text,
-		.secret = key->secret,
+		.secret = key->text != TEXT_PLAIN,
 		.place = {section->place.file, entry->line},
 		.problems = problems,
 	};
@@ -91,7 +81,7 @@ static int key_apply(const struct section_key *key, const struct ini_section *se
 			      key->name);
 		return value_remedy(&value, "remove the line");
 	}
-	int result = value_check(&value);
+	int result = value_check(&value, key->text);
 	return result < 0 ? result : key->set(&value, object);
 }
 

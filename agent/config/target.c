@@ -1,71 +1,41 @@
 /* target.c - [target NAME], and the targets that need no section. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "config/build.h"
 #include "config/nearest.h"
-
-static const struct value_word types[] = {
-	{"nginx", TARGET_NGINX}, {"apache", -1}, {"tomcat", -1}, {"haproxy", -1}, {"custom", -1},
-};
+#include "config/target.h"
 
 enum {
-	TYPE_MISSING = -2,
-	HINT_LIMIT = 200, /* names that a hint looks at */
+	HINT_LIMIT = 200 /* names that a hint looks at */
 };
 
-/* A section while it is read. */
-struct target_section {
-	struct config_target *target;
-	struct build *build;
-	int type; /* enum target_type, -1: not built, TYPE_MISSING */
-};
+static int type_of_name(const char *name)
+{
+	for (int type = 0; type < TARGET_TYPE_COUNT; type++)
+		if (strcmp(name, target_type_name((enum target_type)type)) == 0)
+			return type;
+	return TARGET_TYPE_MISSING;
+}
 
+/* What `type` says, or else the name; a word that is none is refused by its setter. */
+static int type_of_section(const struct ini_section *section)
+{
+	const struct ini_entry *entry = ini_section_entry(section, "type");
+	if (!entry)
+		return type_of_name(section->name);
+	CLEANUP(freep) char *word = ini_entry_text(entry);
+	return type_of_name(word);
+}
+
+/* Was taken before all other keys; here it is only refused. */
 static int set_type(const struct value *value, void *object)
 {
-	struct target_section *section = object;
-	return value_choose(value, types, ARRAY_SIZE(types), &section->type);
-}
-
-static int set_unit(const struct value *value, void *object)
-{
-	struct target_section *section = object;
-	size_t length = strlen(value->text);
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				      "0123456789:-_.\\@";
-	if (length > 255 || strspn(value->text, allowed) != length)
-		return value_refuse(value, "not the name of a systemd unit");
-	if (!string_ends(value->text, ".service") || length == strlen(".service")) {
-		value_refuse(value, "not a systemd service");
-		if (!strchr(value->text, '.'))
-			value_remedy(value, "write \"%s.service\"", value->text);
-		return -EINVAL;
-	}
-	if (string_ends(value->text, "@.service")) {
-		value_refuse(value, "a template, which cannot be reloaded");
-		return value_remedy(value, "name one of its instances");
-	}
-	free(section->target->unit);
-	section->target->unit = string_copy(value->text);
-	return 0;
-}
-
-static int set_reload(const struct value *value, void *object)
-{
-	static const struct value_word methods[] = {
-		{"reload", RELOAD_RELOAD},
-		{"restart", RELOAD_RESTART},
-		{"none", RELOAD_NONE},
-		{"ssl-reload", -1},
-	};
-	struct target_section *section = object;
-	int method = 0;
-	int result = value_choose(value, methods, ARRAY_SIZE(methods), &method);
-	if (result == 0)
-		section->target->reload = (enum reload_method)method;
-	return result;
+	(void)object;
+	struct value_word words[TARGET_TYPE_COUNT];
+	for (int type = 0; type < TARGET_TYPE_COUNT; type++)
+		words[type] = (struct value_word){target_type_name((enum target_type)type), type};
+	int type = 0;
+	return value_choose(value, words, ARRAY_SIZE(words), &type);
 }
 
 static int set_template(const struct value *value, void *object)
@@ -114,65 +84,6 @@ static int set_snippet_dir(const struct value *value, void *object)
 	return 0;
 }
 
-static bool port_parse(const char *text, uint16_t *ret_port)
-{
-	size_t length = strspn(text, "0123456789");
-	if (length == 0 || length > 5 || text[length] != '\0')
-		return false;
-	unsigned long port = strtoul(text, NULL, 10);
-	if (port < 1 || port > 65535)
-		return false;
-	*ret_port = (uint16_t)port;
-	return true;
-}
-
-/* The address of "ADDRESS:PORT" or "[v6]:PORT"; NULL when it is neither. */
-static char *probe_parse(const char *text, uint16_t *ret_port)
-{
-	const char *colon = strrchr(text, ':');
-	if (!colon || !port_parse(colon + 1, ret_port))
-		return NULL;
-	size_t length = (size_t)(colon - text);
-	if (text[0] == '[') {
-		if (length < 3 || text[length - 1] != ']')
-			return NULL;
-		char *address = string_copy_n(text + 1, length - 2);
-		struct in6_addr parsed;
-		if (inet_pton(AF_INET6, address, &parsed) == 1)
-			return address;
-		free(address);
-		return NULL;
-	}
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				      "0123456789.-";
-	if (length == 0 || length > 253 || strspn(text, allowed) != length)
-		return NULL;
-	return string_copy_n(text, length);
-}
-
-static int set_probe(const struct value *value, void *object)
-{
-	struct config_target *target = ((struct target_section *)object)->target;
-	char *host = NULL;
-	if (strcmp(value->text, "none") != 0) {
-		host = probe_parse(value->text, &target->probe_port);
-		if (!host) {
-			value_refuse(value, "not an address and a port");
-			return value_remedy(value,
-					    "write 127.0.0.1:443, [::1]:443, or none for no probe");
-		}
-	}
-	free(target->probe_host);
-	target->probe_host = host;
-	return 0;
-}
-
-static int set_probe_timeout(const struct value *value, void *object)
-{
-	struct target_section *section = object;
-	return value_duration(value, 1, CLOCK_HOUR, &section->target->probe_timeout);
-}
-
 static int set_start_stopped(const struct value *value, void *object)
 {
 	struct target_section *section = object;
@@ -191,60 +102,105 @@ static int set_group(const struct value *value, void *object)
 	return value_group(value, &section->build->accounts, &section->target->access.group);
 }
 
+/* Tomcat's snippet holds the password of its keystore. */
 static int set_mode(const struct value *value, void *object)
 {
 	struct target_section *section = object;
-	return value_mode(value, 0002, "anyone could change the server's configuration",
-			  &section->target->access.mode);
+	mode_t *mode = &section->target->access.mode;
+	if (section->type != TARGET_TOMCAT)
+		return value_mode(value, 0002, "anyone could change the server's configuration",
+				  mode);
+	int result = value_mode(value, 0007,
+				"anyone on this host could read the password of the "
+				"keystore in it",
+				mode);
+	if (result < 0)
+		value_remedy(value, "write 0640 and the group that Tomcat runs as");
+	return result;
 }
 
 static const struct section_key keys[] = {
-	{"type", set_type, false},
-	{"unit", set_unit, false},
-	{"reload", set_reload, false},
-	{"template", set_template, false},
-	{"snippet_dir", set_snippet_dir, false},
-	{"probe", set_probe, false},
-	{"probe_timeout", set_probe_timeout, false},
-	{"start_stopped", set_start_stopped, false},
-	{"owner", set_owner, false},
-	{"group", set_group, false},
-	{"mode", set_mode, false},
-	{"config_test", NULL, false},
-	{"manager_url", NULL, false},
-	{"manager_credentials_file", NULL, false},
+	{"type", set_type, TEXT_PLAIN},
+	{"unit", target_set_unit, TEXT_PLAIN},
+	{"reload", target_set_reload, TEXT_PLAIN},
+	/* Commands have passwords in them, though they should not. */
+	{"reload_command", target_set_reload_command, TEXT_WORDS},
+	{"reload_timeout", target_set_reload_timeout, TEXT_PLAIN},
+	{"template", set_template, TEXT_PLAIN},
+	{"snippet_dir", set_snippet_dir, TEXT_PLAIN},
+	{"probe", target_set_probe, TEXT_PLAIN},
+	{"probe_timeout", target_set_probe_timeout, TEXT_PLAIN},
+	{"start_stopped", set_start_stopped, TEXT_PLAIN},
+	{"owner", set_owner, TEXT_PLAIN},
+	{"group", set_group, TEXT_PLAIN},
+	{"mode", set_mode, TEXT_PLAIN},
+	{"config_test", NULL, TEXT_PLAIN},
+	{"manager_url", target_set_manager_url, TEXT_PLAIN},
+	/* Secret because people write the password itself. */
+	{"manager_credentials_file", target_set_manager_credentials_file, TEXT_SECRET},
 };
 
-static int type_of_name(const char *name)
+static struct config_target *target_new(const char *name, struct config_place place, int type)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-		if (strcmp(name, types[i].word) == 0)
-			return types[i].number;
-	return TYPE_MISSING;
-}
-
-static struct config_target *target_new(const char *name, struct config_place place)
-{
+	bool tomcat = type == TARGET_TOMCAT;
 	struct config_target *target = memory_alloc(1, sizeof(*target));
 	target->name = string_copy(name);
 	target->place = place;
+	target->type = type < 0 ? TARGET_NGINX : (enum target_type)type;
+	/* Debian's tomcat10.service cannot be reloaded; it starts in seconds, not at once. */
+	target->reload = tomcat ? RELOAD_RESTART : RELOAD_RELOAD;
 	target->probe_host = string_copy("127.0.0.1");
-	target->probe_port = 443;
-	target->probe_timeout = 15;
+	target->probe_port = tomcat ? 8443 : 443;
+	target->probe_timeout = tomcat ? 60 : 15;
 	target->reload_timeout = 90; /* systemd's own default for a start or a reload */
-	target->access = FILE_ACCESS(0644);
+	target->access = FILE_ACCESS(tomcat ? 0640 : 0644);
 	return target;
 }
 
-/* What is not written follows from what is. */
-static void target_complete(const struct build *build, struct config_target *target, int type)
+/* Tomcat reads its snippet as its own user, and nobody else may. */
+static int tomcat_group(struct build *build, struct config_target *target)
 {
-	target->type = (enum target_type)type;
-	if (!target->template_name)
+	if (target->type != TARGET_TOMCAT || target->access.group != (gid_t)-1)
+		return 0;
+	int result = group_look_up("tomcat", &build->accounts, &target->access.group);
+	if (result == 0 || (result == -ENOENT && target->access.owner != (uid_t)-1))
+		return 0;
+	/* To go on without would take the snippet away from a Tomcat that can read it now. */
+	if (result != -ENOENT)
+		problem_error(&build->problems, target->place,
+			      "cannot look up the group \"tomcat\" for target \"%s\": %s",
+			      target->name, strerrordesc_np(-result));
+	else
+		problem_warning(
+			&build->problems, target->place,
+			"there is no group \"tomcat\" on this host: Tomcat may not be able to "
+			"read the snippets of target \"%s\"",
+			target->name);
+	problem_remedy(&build->problems,
+		       "write \"group = ...\" in [target %s], with the group that Tomcat runs as",
+		       target->name);
+	return result == -ENOENT ? 0 : result;
+}
+
+/* What is not written follows from what is. */
+static int target_complete(const struct target_section *reading)
+{
+	struct config_target *target = reading->target;
+	struct build *build = reading->build;
+	int result = target_reload_check(reading);
+	if (!target->template_name && target->type == TARGET_CUSTOM) {
+		problem_error(&build->problems, target->place,
+			      "[target %s]: a target of type custom needs a template",
+			      target->name);
+		result = problem_remedy(&build->problems,
+					"write \"template = NAME\" for %s/NAME.mustache",
+					build->config->template_dir);
+	} else if (!target->template_name)
 		target->template_name = string_copy(target_type_name(target->type));
 	if (!target->snippet_dir)
 		target->snippet_dir = string_format("%s/snippets/%s",
 						    build->config->agent.state_dir, target->name);
+	return tomcat_group(build, target) < 0 ? -EINVAL : result;
 }
 
 /* Keeps them sorted; only as many as there are types are added out of order. */
@@ -273,31 +229,26 @@ void config_target_free(struct config_target *target)
 	free(target);
 }
 
-static int type_missing(struct build *build, const struct ini_section *section, int type)
+static int type_missing(struct build *build, const struct ini_section *section)
 {
-	if (type == -1)
-		problem_error(&build->problems, section->place,
-			      "[target %s]: type \"%s\" is not built yet in this version",
-			      section->name, section->name);
-	else
-		problem_error(&build->problems, section->place, "[target %s] has no type",
-			      section->name);
-	return problem_remedy(&build->problems, "write \"type = nginx\"");
+	problem_error(&build->problems, section->place, "[target %s] has no type", section->name);
+	return problem_remedy(&build->problems, "write \"type = ...\", one of nginx, apache, "
+						"tomcat, haproxy and custom");
 }
 
 int target_read(struct build *build, struct ini_section *section)
 {
+	int type = type_of_section(section);
 	CLEANUP(config_target_freep)
-	struct config_target *target = target_new(section->name, section->place);
-	struct target_section reading = {target, build, type_of_name(section->name)};
+	struct config_target *target = target_new(section->name, section->place, type);
+	struct target_section reading = {target, build, section, type};
 	int result = section_apply(section, keys, ARRAY_SIZE(keys), &reading, &build->problems);
-	if (result == 0 && reading.type < 0)
-		result = type_missing(build, section, reading.type);
+	if (result == 0)
+		result = type < 0 ? type_missing(build, section) : target_complete(&reading);
 	if (result < 0) {
 		section->refused = true;
 		return result;
 	}
-	target_complete(build, target, reading.type);
 	target_insert(build->config, TAKE_PTR(target));
 	return 0;
 }
@@ -305,9 +256,8 @@ int target_read(struct build *build, struct ini_section *section)
 static void target_unknown(struct build *build, const char *name, struct config_place place)
 {
 	struct nearest nearest = {.text = name};
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-		if (types[i].number >= 0)
-			nearest_consider(&nearest, types[i].word);
+	for (int type = 0; type < TARGET_TYPE_COUNT; type++)
+		nearest_consider(&nearest, target_type_name((enum target_type)type));
 	for (size_t i = 0; i < build->config->target_count && i < HINT_LIMIT; i++)
 		nearest_consider(&nearest, build->config->targets[i]->name);
 
@@ -316,6 +266,27 @@ static void target_unknown(struct build *build, const char *name, struct config_
 		problem_remedy(&build->problems, "did you mean \"%s\"?", nearest.name);
 	else
 		problem_remedy(&build->problems, "write a section [target NAME] for it");
+}
+
+static void custom_missing(struct build *build, struct config_place place)
+{
+	problem_error(&build->problems, place, "target \"custom\" needs a section of its own");
+	problem_remedy(&build->problems, "write [target custom] with \"template\" and one of "
+					 "\"unit\", \"reload_command\" and \"reload = none\"");
+}
+
+/* The target of a certificate that names a type; NULL when that is no whole target. */
+static const struct config_target *target_of_type(struct build *build, const char *name, int type,
+						  struct config_place place)
+{
+	CLEANUP(config_target_freep)
+	struct config_target *target = target_new(name, place, type);
+	struct target_section reading = {target, build, NULL, type};
+	if (target_complete(&reading) < 0)
+		return NULL;
+	const struct config_target *made = target;
+	target_insert(build->config, TAKE_PTR(target));
+	return made;
 }
 
 const struct config_target *target_choose(struct build *build, const char *name,
@@ -330,17 +301,11 @@ const struct config_target *target_choose(struct build *build, const char *name,
 	if (section)
 		problem_error(&build->problems, place, "target \"%s\" is wrong itself, at %s:%u",
 			      name, section->place.file, section->place.line);
-	else if (type == -1) {
-		problem_error(&build->problems, place,
-			      "target \"%s\": this type is not built yet in this version", name);
-		problem_remedy(&build->problems, "remove the target from the certificate");
-	} else if (type < 0)
+	else if (type < 0)
 		target_unknown(build, name, place);
-	else {
-		struct config_target *target = target_new(name, place);
-		target_complete(build, target, type);
-		target_insert(build->config, target);
-		return target;
-	}
+	else if (type == TARGET_CUSTOM)
+		custom_missing(build, place);
+	else
+		return target_of_type(build, name, type, place);
 	return NULL;
 }

@@ -1,4 +1,4 @@
-/* url.c - the two kinds of URL that [api] knows. */
+/* url.c - URLs: of a server that the agent asks, and of a proxy. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -112,9 +112,9 @@ static bool host_is_loopback(const struct url *url)
 	return strcasecmp(host, "localhost") == 0;
 }
 
-int value_url_endpoint(const struct value *value, char **ret_url)
+int value_url(const struct value *value, const struct url_use *use, char **ret_url)
 {
-	/* Someone may have put a token in here, so a wrong one is not shown. */
+	/* Someone may have put a token or a password in here, so a wrong one is not shown. */
 	struct value hidden = *value;
 	hidden.secret = true;
 	struct url url;
@@ -124,7 +124,7 @@ int value_url_endpoint(const struct value *value, char **ret_url)
 	}
 	if (url.user) {
 		value_refuse(&hidden, "credentials in the URL");
-		return value_remedy(value, "the API token is read from token_file");
+		return value_remedy(value, "%s", use->credentials);
 	}
 	if (strpbrk(url.path, "?#"))
 		return value_refuse(&hidden, "must have neither \"?\" nor \"#\"");
@@ -134,8 +134,9 @@ int value_url_endpoint(const struct value *value, char **ret_url)
 		return -EINVAL;
 	}
 	if (plain && !host_is_loopback(&url)) {
-		value_refuse(value, "plain http would show the API token to the network; it is for "
-				    "127.0.0.0/8, [::1] and localhost alone");
+		value_refuse(value,
+			     "plain http %s; it is for 127.0.0.0/8, [::1] and localhost alone",
+			     use->plain);
 		return value_remedy(value, "write https://");
 	}
 	char *copy = string_copy(value->text);

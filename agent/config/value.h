@@ -18,11 +18,17 @@ struct value {
 	struct problem_list *problems;
 };
 
+enum value_text {
+	TEXT_PLAIN,
+	TEXT_SECRET, /* never shown */
+	TEXT_WORDS,  /* never shown; quotation marks and "#" are its setter's to judge */
+};
+
 /* One key that a kind of section knows. */
 struct section_key {
 	const char *name;
 	int (*set)(const struct value *value, void *object); /* NULL: not built yet */
-	bool secret;
+	enum value_text text;
 };
 
 /*
@@ -57,6 +63,16 @@ struct value_word {
 };
 int value_choose(const struct value *value, const struct value_word *words, size_t count,
 		 int *ret_number);
+
+/*
+ * The words of a command, separated by blanks and lines; what is in double quotes holds together,
+ * and a backslash takes the meaning of \" and \\ away there. There is no shell: what only one would
+ * understand is refused. At most COMMAND_WORD_LIMIT, the first an absolute path.
+ */
+enum {
+	COMMAND_WORD_LIMIT = 100
+};
+int value_command(const struct value *value, struct string_list *ret_words);
 
 /* The items of a list: separated by white space, commas and lines. */
 struct value_item {

@@ -8,8 +8,33 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pass/job.h"
+#include "pass/material.h"
+#include "pass/trust.h"
 #include "store/generation.h"
+#include "target/keystore.h"
+#include "target/kind.h"
 #include "target/template.h"
+#include "target/truststore.h"
+
+/* Both files, as "" where one is not there. */
+char *commit_keystore_stamp(const struct pass_target *target,
+			    const struct config_certificate *certificate)
+{
+	if (!target_kind(target->target->type)->keystore)
+		return NULL;
+	CLEANUP(freep) char *keystore = keystore_file_name(certificate);
+	CLEANUP(freep) char *truststore = truststore_file_name(certificate);
+	const char *const files[] = {keystore,
+				     certificate->authenticated_origin_pulls ? truststore : NULL};
+	char text[ARRAY_SIZE(files)][FILE_STAMP_TEXT_SIZE] = {"", ""};
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		struct file_stamp stamp;
+		if (files[i] && file_stamp_at(target->directory, files[i], &stamp) == 0)
+			file_stamp_format(&stamp, text[i]);
+	}
+	return string_format("%s %s", text[0], text[1]);
+}
 
 char *commit_path(const struct pass_job *job, const struct pass_target_job *target_job)
 {
@@ -37,6 +62,8 @@ static void record(struct pass *pass, struct pass_job *job, struct pass_target_j
 	state->generation = generation;
 	free(state->snippet_stamp);
 	state->snippet_stamp = string_copy(text);
+	free(TAKE_PTR(state->keystore_stamp));
+	state->keystore_stamp = commit_keystore_stamp(target, job->certificate);
 	free(state->rendered_from);
 	state->rendered_from = string_copy(rendered_from);
 	job->dirty = true;
@@ -69,6 +96,59 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 			     target_job->before.length, &FILE_ACCESS(0600), FILE_SYNC, error);
 }
 
+/* Whom the server takes client certificates from, where one is asked for. */
+static int truststore_put(const struct pass *pass, const struct pass_job *job,
+			  const struct pass_target_job *target_job, bool *replaced,
+			  struct error *error)
+{
+	CLEANUP(X509_freep) X509 *authority = NULL;
+	bool other = false;
+	if (!job->certificate->authenticated_origin_pulls)
+		return 0;
+	int result = trust_client_ca_read(pass, &authority, error);
+	if (result == 0)
+		result = truststore_commit(pass->targets[target_job->index].directory,
+					   target_job->target, job->certificate, authority, &other,
+					   error);
+	*replaced |= other;
+	return result;
+}
+
+/*
+ * The keystore of a generation at its stable path, for servers that read it again without reading
+ * their configuration. Replacing it is then the commit point.
+ */
+static int keystore_put(struct pass *pass, struct pass_job *job,
+			const struct pass_target_job *target_job, unsigned generation,
+			bool *ret_replaced, struct error *error)
+{
+	const struct pass_target *target = &pass->targets[target_job->index];
+	if (!target_kind(target_job->target->type)->keystore)
+		return 0;
+
+	CLEANUP(closep) int directory = -1;
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+	CLEANUP(X509_freep) X509 *leaf = NULL;
+	int result = store_certificate_open(&pass->store, job->certificate->name, false, &directory,
+					    error);
+	if (result == 0)
+		result = generation_key(directory, job->where, generation, &key, error);
+	if (result == 0)
+		result = generation_leaf(directory, job->where, generation, &leaf, error);
+	if (result < 0)
+		return result;
+	struct generation_files files = material_files(pass, job, leaf);
+	struct keystore_content content = {
+		.key = key,
+		.leaf = leaf,
+		.root = files.chain_root && generation ? files.root : NULL,
+		.password = job->keystore_password,
+	};
+	result = keystore_commit(target->directory, target_job->target, job->certificate, &content,
+				 ret_replaced, error);
+	return result < 0 ? result : truststore_put(pass, job, target_job, ret_replaced, error);
+}
+
 static bool same_bytes(const struct buffer *one, const struct buffer *other)
 {
 	return one->length == other->length &&
@@ -83,13 +163,15 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 	struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
 	CLEANUP(freep)
 	char *file = snippet_file_name(target_job->target, job->certificate);
+	struct snippet_input input;
 
-	int result = snippet_render(&target->template, job->certificate, generation,
-				    pass->store.path, &text, error);
+	int result = job_snippet_input(pass, job, target_job->target, generation, &input, error);
+	if (result == 0)
+		result = snippet_render(&target->template, &input, &text, error);
 	if (result < 0)
 		return result;
 
-	buffer_free(&target_job->before);
+	buffer_wipe(&target_job->before);
 	target_job->before = BUFFER(TEMPLATE_OUTPUT_LIMIT);
 	struct error ignored = {0};
 	target_job->had_before = snippet_read(target->directory, target_job->target, file,
@@ -97,24 +179,32 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 	bool same = target_job->had_before && same_bytes(&text, &target_job->before);
 	if (!same && target_job->had_before && generation)
 		result = keep_rollback(pass, job, target_job, error);
+	/* First what the snippet names, then the snippet. */
+	bool replaced = false;
+	if (result == 0)
+		result = keystore_put(pass, job, target_job, generation, &replaced, error);
 	/* The same bytes are written again only to put owner and mode right. */
 	if (result == 0 && (!same || target_job->reasons & REDEPLOY_PERMISSIONS))
 		result = snippet_commit(target->directory, target_job->target, file, &text, sync,
 					error);
-	buffer_free(&text);
+	buffer_wipe(&text);
 	if (result < 0)
 		return result;
 
 	char digest[SHA256_TEXT_SIZE];
-	snippet_rendered_from(&target->template, job->certificate, generation, pass->store.path,
-			      digest);
+	snippet_rendered_from(&target->template, &input, digest);
 	record(pass, job, target_job, file, generation, digest);
 	/* Bytes that are right but were not seen in place before: whoever wrote them may have died
 	 * before the reload. */
-	if (generation && (!same || target_job->reasons & REDEPLOY_DIFFERS))
-		state_target_get(&job->state, target_job->target->name)->reload_pending = true;
-	target_job->deployed = !same;
-	job->repaired |= same && target_job->reasons & REDEPLOY_PERMISSIONS;
+	struct state_target *state = state_target_get(&job->state, target_job->target->name);
+	bool text_is_new = !same || target_job->reasons & REDEPLOY_DIFFERS;
+	if (generation && (text_is_new || replaced || target_job->reasons & REDEPLOY_KEYSTORE))
+		state->reload_pending = true;
+	if (generation && text_is_new && state->verified_generation &&
+	    target_kind(target_job->target->type)->read_at_start)
+		state->restart_pending = true;
+	target_job->deployed = !same || replaced;
+	job->repaired |= !target_job->deployed && target_job->reasons & REDEPLOY_PERMISSIONS;
 	return 0;
 }
 
@@ -140,14 +230,13 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 	if (state->verified_generation == 0)
 		result = store_certificate_open(&pass->store, job->certificate->name, true,
 						&directory, error);
-	const struct generation_files files = {.access = job->certificate->access};
 	if (state->verified_generation == 0 && result == 0)
-		result = generation_placeholder(directory, job->where, &job->certificate->hostnames,
-						&files, pass->now, error);
-	return result < 0
-		       ? result
-		       : snippet_render(&target->template, job->certificate,
-					state->verified_generation, pass->store.path, text, error);
+		result = job_placeholder(pass, job, directory, error);
+	struct snippet_input input;
+	if (result == 0)
+		result = job_snippet_input(pass, job, target_job->target,
+					   state->verified_generation, &input, error);
+	return result < 0 ? result : snippet_render(&target->template, &input, text, error);
 }
 
 int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
@@ -157,13 +246,20 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 	CLEANUP(freep)
 	char *file = snippet_file_name(target_job->target, job->certificate);
 	struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+	struct buffer there = BUFFER(TEMPLATE_OUTPUT_LIMIT);
 	unsigned generation = 0;
+	bool replaced = false;
 
 	int result = former_bytes(pass, job, target_job, &text, &generation, error);
+	bool same = snippet_read(target->directory, target_job->target, file, &there, NULL) == 0 &&
+		    same_bytes(&text, &there);
+	if (result == 0)
+		result = keystore_put(pass, job, target_job, generation, &replaced, error);
 	if (result == 0)
 		result = snippet_commit(target->directory, target_job->target, file, &text,
 					FILE_SYNC, error);
-	buffer_free(&text);
+	buffer_wipe(&text);
+	buffer_wipe(&there);
 	if (result < 0)
 		return error_prefix(error, "cannot put the former snippet back");
 
@@ -171,6 +267,8 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 	record(pass, job, target_job, file, generation, "");
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
 	state->reload_pending = true;
+	if (!same && target_kind(target_job->target->type)->read_at_start)
+		state->restart_pending = true;
 	state->refused_generation = job->state.newest;
 	target_job->deployed = false;
 	target_job->verified = false;
@@ -204,7 +302,7 @@ void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_j
 				"generation %u is served by %s", job->state.newest, state->name);
 	state->verified_generation = job->state.newest;
 	state->verified_at = clock_now();
-	state->reload_pending = false;
+	state->reload_pending = state->restart_pending = false;
 	state->refused_generation = 0;
 	state_attempt_clear(&state->attempt);
 	target_job->reasons = 0;

@@ -10,6 +10,8 @@
 #include "pass/job.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
+#include "pass/siblings.h"
+#include "pass/trust.h"
 
 void deploy_placeholder(struct pass *pass, struct pass_job *job)
 {
@@ -18,12 +20,10 @@ void deploy_placeholder(struct pass *pass, struct pass_job *job)
 
 	CLEANUP(closep) int directory = -1;
 	struct error error = {0};
-	const struct generation_files files = {.access = job->certificate->access};
 	int result = store_certificate_open(&pass->store, job->certificate->name, true, &directory,
 					    &error);
 	if (result == 0)
-		result = generation_placeholder(directory, job->where, &job->certificate->hostnames,
-						&files, pass->now, &error);
+		result = job_placeholder(pass, job, directory, &error);
 	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		struct pass_target_job *target_job = &job->targets[i];
 		if (target_job->reasons & REDEPLOY_MISSING && !target_job->error.code)
@@ -35,8 +35,18 @@ void deploy_placeholder(struct pass *pass, struct pass_job *job)
 		log_failure(LOG_LEVEL_WARNING, &error);
 }
 
+enum {
+	RESTART_PAUSE = CLOCK_HOUR
+};
+
+/* Who failed the last time and has siblings that would have to follow it back goes first. */
+enum turn {
+	TURN_FIRST,
+	TURN_SECOND,
+};
+
 /* The jobs of one target that have something to deploy there. */
-static void group_fill(struct pass *pass, size_t index, struct group *group)
+static void group_fill(struct pass *pass, size_t index, enum turn turn, struct group *group)
 {
 	*group = (struct group){.pass = pass, .index = index};
 	group->items = memory_alloc(pass->job_count, sizeof(*group->items));
@@ -44,50 +54,19 @@ static void group_fill(struct pass *pass, size_t index, struct group *group)
 		struct pass_job *job = &pass->jobs[i];
 		for (size_t j = 0; j < job->target_count; j++) {
 			struct pass_target_job *target_job = &job->targets[j];
-			if (target_job->index == index && target_job->reasons &&
-			    job->state.newest && !target_job->waiting && !target_job->error.code)
-				group->items[group->count++] = (struct group_item){job, target_job};
-		}
-	}
-}
-
-/* A sibling that refused takes the whole certificate back: all targets show the same leaf. */
-static bool refused_elsewhere(const struct pass_job *job, const char **ret_target)
-{
-	for (size_t i = 0; i < job->target_count; i++)
-		if (job->targets[i].refused) {
-			*ret_target = job->targets[i].target->name;
-			return true;
-		}
-	return false;
-}
-
-static void revert_siblings(struct pass *pass, size_t index)
-{
-	struct group group = {.pass = pass, .index = index};
-	group.items = memory_alloc(pass->job_count, sizeof(*group.items));
-	for (size_t i = 0; i < pass->job_count; i++) {
-		struct pass_job *job = &pass->jobs[i];
-		const char *sibling = NULL;
-		if (!refused_elsewhere(job, &sibling))
-			continue;
-		for (size_t j = 0; j < job->target_count; j++) {
-			struct pass_target_job *target_job = &job->targets[j];
-			const struct state_target *state =
-				state_target_find(&job->state, target_job->target->name);
-			if (target_job->index != index || !target_job->deployed ||
-			    target_job->refused || !state || !state->verified_generation)
+			if (target_job->index != index || !target_job->reasons ||
+			    !job->state.newest || target_job->waiting || target_job->error.code ||
+			    target_job->verified ||
+			    siblings_ask_first(job, target_job) != (turn == TURN_FIRST))
 				continue;
-			error_set(&target_job->error, ERROR_DEPLOY, -ECANCELED,
-				  "%s: went back to generation %u, because target %s refused "
-				  "generation %u",
-				  target_job->target->name, state->verified_generation, sibling,
-				  job->state.newest);
-			group.items[group.count++] = (struct group_item){job, target_job};
+			if (job->certificate->authenticated_origin_pulls &&
+			    trust_client_ca(pass, &target_job->error) < 0)
+				continue;
+			if (turn == TURN_SECOND && siblings_hold(pass, job, target_job))
+				continue;
+			group->items[group->count++] = (struct group_item){job, target_job};
 		}
 	}
-	group_take_back(&group);
-	free(group.items);
 }
 
 static void record_failure(struct pass *pass, struct pass_job *job,
@@ -95,7 +74,11 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 {
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
 	int64_t next = schedule_retry(&target_job->error, state->attempt.count + 1,
-				      job_emergency(pass, job), pass->now);
+				      siblings_urgent(pass, job), pass->now);
+	/* Forth and back are two restarts, which visitors notice. */
+	if (target_job->target->reload == RELOAD_RESTART && target_job->refused &&
+	    next < pass->now + RESTART_PAUSE)
+		next = pass->now + RESTART_PAUSE;
 	CLEANUP(freep) char *fingerprint = plan_target_fingerprint(pass, job);
 	state_attempt_fail(&state->attempt, &target_job->error, pass->now, next, fingerprint);
 	state_event_add(&job->state, pass->now, target_job->refused ? "rolled-back" : "failed",
@@ -115,6 +98,9 @@ static void settle(struct pass *pass, struct pass_job *job)
 			continue;
 		if (target_job->verified)
 			commit_settle(pass, job, target_job);
+		else if (target_job->held) /* it waits with its sibling */
+			state_event_add(&job->state, pass->now, "held", "%s",
+					target_job->error.message);
 		else if (target_job->error.code)
 			record_failure(pass, job, target_job);
 	}
@@ -166,14 +152,15 @@ static void prune(struct pass *pass, struct pass_job *job)
 
 void deploy_all(struct pass *pass)
 {
-	for (size_t i = 0; i < pass->config->target_count; i++) {
-		struct group group;
-		group_fill(pass, i, &group);
-		group_deploy(&group);
-		free(group.items);
-	}
+	for (enum turn turn = TURN_FIRST; turn <= TURN_SECOND; turn++)
+		for (size_t i = 0; i < pass->config->target_count; i++) {
+			struct group group;
+			group_fill(pass, i, turn, &group);
+			group_deploy(&group);
+			free(group.items);
+		}
 	for (size_t i = 0; i < pass->config->target_count; i++)
-		revert_siblings(pass, i);
+		siblings_go_back(pass, i);
 	bool dirty = false;
 	for (size_t i = 0; i < pass->job_count; i++) {
 		settle(pass, &pass->jobs[i]);

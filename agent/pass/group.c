@@ -8,6 +8,7 @@
 #include "pass/commit.h"
 #include "pass/reload.h"
 #include "pass/verify.h"
+#include "target/kind.h"
 
 enum {
 	RELOADS_LIMIT = 64, /* of one target in a pass, while culprits are being found */
@@ -143,6 +144,39 @@ static void verify_all(struct group *group, bool patient)
 		look(group, patient ? target->probe_timeout * 1000 : 0);
 }
 
+/* What a reload has to take up: new certificates, or another configuration as well. */
+static unsigned reload_flags(const struct group *group)
+{
+	unsigned flags = 0;
+	for (size_t i = 0; i < group->count; i++)
+		if (state_of(&group->items[i])->restart_pending)
+			flags |= RELOAD_FULL;
+	return flags;
+}
+
+static void confirm_reload(struct group *group)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		struct state_target *state = state_of(&group->items[i]);
+		state->reload_pending = state->restart_pending = false;
+	}
+}
+
+/* A server that was restarted is back only when it answers: some take seconds after their job is
+ * done, and nobody should be told before that all is as it was. */
+static int await_answer(const struct group *group, unsigned flags, struct error *error)
+{
+	const struct config_target *target = target_of(group);
+	bool restarted = target->reload == RELOAD_RESTART || flags & (RELOAD_FULL | RELOAD_REVIVE);
+	if (!restarted || !target->probe_host || target->reload == RELOAD_NONE)
+		return 0;
+	log_progress("%s: waiting until it answers", target->name);
+	int result = verify_answers(target, group->items[0].job->certificate,
+				    group->pass->deadline_ms, error);
+	log_progress("%s", "");
+	return result;
+}
+
 void group_take_back(struct group *group)
 {
 	struct error error = {0};
@@ -153,20 +187,20 @@ void group_take_back(struct group *group)
 		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
-	if (reload_target(group->pass, target_of(group), false, &error) < 0) {
+	unsigned flags = reload_flags(group);
+	if (reload_target(group->pass, target_of(group), flags, &error) < 0 ||
+	    await_answer(group, flags, &error) < 0) {
 		for (size_t i = 0; i < group->count; i++) {
 			struct error *told = &group->items[i].target_job->error;
 			struct error first = *told;
 			error_set(told, first.class, first.code,
-				  "%s; the former snippet is back, but the second reload failed "
-				  "too: %s",
+				  "%s; the former snippet is back, but that does not help: %s",
 				  first.message, error.message);
-			error_remedy(told, "%s", error.remedy);
+			error_remedy(told, "%s", error.remedy[0] ? error.remedy : first.remedy);
 		}
 		return;
 	}
-	for (size_t i = 0; i < group->count; i++)
-		state_of(&group->items[i])->reload_pending = false;
+	confirm_reload(group);
 }
 
 static void deploy_committed(struct group *group);
@@ -201,6 +235,9 @@ static bool withdraw_first(struct group *group)
 		struct error error = {0};
 		if (!commit_is_first(item->job, item->target_job))
 			continue;
+		/* A server that reads it at its start would not start without it. */
+		if (target_kind(item->target_job->target->type)->read_at_start)
+			continue;
 		some = true;
 		if (commit_withdraw(group->pass, item->job, item->target_job, &error) < 0)
 			log_failure(LOG_LEVEL_ERROR, &error);
@@ -208,14 +245,20 @@ static bool withdraw_first(struct group *group)
 	return some;
 }
 
-/* nginx's own words without time and process number: "[emerg] 12#12: unknown directive ...". */
-static const char *words_of(const struct error *error)
+/* The same words, whatever the numbers in them: servers say times and process numbers. */
+static bool same_words(const char *one, const char *other)
 {
-	const char *words = strstr(error->message, "[emerg]");
-	if (!words)
-		return error->message;
-	words += strlen("[emerg]");
-	return words + strspn(words, " 0123456789#:");
+	static const char digits[] = "0123456789";
+	for (;;) {
+		one += strspn(one, digits);
+		other += strspn(other, digits);
+		if (*one != *other)
+			return false;
+		if (*one == '\0')
+			return true;
+		one++;
+		other++;
+	}
 }
 
 /* With and without them the server refuses its configuration: it is not about them. The snippet of
@@ -225,7 +268,7 @@ static void refused_anyway(struct group *group, const struct error *refusal,
 			   const struct error *again)
 {
 	struct error both = *refusal;
-	if (strcmp(words_of(refusal), words_of(again)) == 0)
+	if (same_words(refusal->message, again->message))
 		error_set(&both, ERROR_DEPLOY, refusal->code,
 			  "%s; it fails in the same way with the former snippets, so the cause is "
 			  "elsewhere in its configuration",
@@ -264,16 +307,16 @@ static void refused_reload(struct group *group, const struct error *refusal)
 	}
 	if (!was_read)
 		return; /* there is nothing to reload back */
-	int result = reload_target(group->pass, target_of(group), revive, &again);
+	unsigned flags = reload_flags(group) | (revive ? RELOAD_REVIVE : 0);
+	int result = reload_target(group->pass, target_of(group), flags, &again);
 	/* Perhaps no snippet of theirs is right, not even a placeholder's. */
 	if (result < 0 && withdraw_first(group))
-		result = reload_target(group->pass, target_of(group), revive, &again);
+		result = reload_target(group->pass, target_of(group), flags, &again);
 	if (result < 0) {
 		refused_anyway(group, refusal, &again);
 		return;
 	}
-	for (size_t i = 0; i < group->count; i++)
-		state_of(&group->items[i])->reload_pending = false;
+	confirm_reload(group);
 	blame(group, refusal);
 }
 
@@ -304,7 +347,7 @@ static void deploy_committed(struct group *group)
 	if (group->count == 0)
 		return;
 
-	int result = reload_target(group->pass, target_of(group), false, &error);
+	int result = reload_target(group->pass, target_of(group), reload_flags(group), &error);
 	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME) {
 		all_fail(group, &error, false);
 		return;
@@ -313,8 +356,7 @@ static void deploy_committed(struct group *group)
 		refused_reload(group, &error);
 		return;
 	}
-	for (size_t i = 0; i < group->count; i++)
-		state_of(&group->items[i])->reload_pending = false;
+	confirm_reload(group);
 	verify_all(group, target_of(group)->reload != RELOAD_NONE);
 	take_back_unverified(group);
 }
@@ -323,6 +365,14 @@ static void deploy_committed(struct group *group)
 static bool perhaps_served(const struct group_item *item)
 {
 	return !item->target_job->deployed && !state_of(item)->reload_pending;
+}
+
+/* It was restarted with what is in place and has never shown it: its configuration does not name
+ * it yet, and another restart would only be another interruption. */
+static bool restarted_in_vain(const struct group_item *item)
+{
+	return item->target_job->target->reload == RELOAD_RESTART &&
+	       !state_of(item)->verified_generation && perhaps_served(item);
 }
 
 void group_deploy(struct group *group)
@@ -345,7 +395,7 @@ void group_deploy(struct group *group)
 	size_t settled = 0;
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item item = group->items[i];
-		if (!item.target_job->verified) {
+		if (!item.target_job->verified && !restarted_in_vain(&item)) {
 			error_clear(&item.target_job->error);
 			continue;
 		}

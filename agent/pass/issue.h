@@ -4,6 +4,12 @@
 
 #include "pass/pass.h"
 
+/* Reads the tokens of the accounts that are to be asked, before anything else is. */
+void issue_prepare(struct pass *pass);
+
+/* True for a job that is due now and whose account can be asked. To follow issue_prepare(). */
+bool issue_is_to_ask(const struct pass *pass, const struct pass_job *job);
+
 /* Issues for every job with reissue reasons that is not waiting. Errors stay in the jobs. */
 void issue_all(struct pass *pass);
 

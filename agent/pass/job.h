@@ -12,6 +12,16 @@ void job_take_generation(struct pass_job *job, int directory, unsigned number,
 /* True when less than a twentieth of the lifetime is left, or when there is nothing at all. */
 bool job_emergency(const struct pass *pass, const struct pass_job *job);
 
+/*
+ * What the template of a target is given for generation `number`. The password of its keystore is
+ * made when there is none yet, but not in a dry run. Points into pass and job.
+ */
+int job_snippet_input(struct pass *pass, struct pass_job *job, const struct config_target *target,
+		      unsigned number, struct snippet_input *ret_input, struct error *error);
+
+/* Makes generation 0, unless it is there, with all formats that are asked for. */
+int job_placeholder(struct pass *pass, struct pass_job *job, int directory, struct error *error);
+
 /* Writes the state when it changed; a failure becomes the job's error unless it has one. */
 void job_save(struct pass *pass, struct pass_job *job);
 

@@ -29,9 +29,12 @@ static int visit(const struct origin_certificate *certificate, void *context, st
 		return 0;
 	struct leaf_facts facts = {0};
 	int result = 0;
-	/* A key made for one request is in no other certificate: the key alone identifies. */
+	/* A key made for one request is in no other certificate: the key alone identifies. One that
+	 * is used again, or the user's own, is in those that we have as well. */
+	const struct leaf_facts *newest = &search->job->state.facts;
 	if (leaf_facts_read(leaf, &facts, NULL) == 0 && facts.not_after > search->now &&
-	    strcmp(facts.spki_sha256, search->spki_sha256) == 0) {
+	    strcmp(facts.spki_sha256, search->spki_sha256) == 0 &&
+	    strcmp(facts.serial, newest->serial) != 0 && facts.not_before >= newest->not_before) {
 		search->pem = string_copy(certificate->pem);
 		search->id = string_copy(certificate->id);
 		result = 1;

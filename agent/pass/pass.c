@@ -7,12 +7,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pass/deploy.h"
+#include "pass/derive.h"
 #include "pass/issue.h"
 #include "pass/job.h"
+#include "pass/material.h"
 #include "pass/note.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
 #include "pass/settled.h"
+#include "pass/trust.h"
 #include "pass/verify.h"
 
 enum {
@@ -82,23 +85,6 @@ static void init(const struct config *config, const struct pass_options *options
 	}
 }
 
-static void load_roots(struct pass *pass)
-{
-	CLEANUP(closep) int directory = -1;
-	struct string_list warnings = {0};
-	struct error error = {0};
-
-	if (directory_open_at(pass->store.fd, pass->store.path, "roots", &directory, NULL) < 0)
-		return;
-	char *where = string_format("%s/roots", pass->store.path);
-	if (root_list_load(directory, where, NULL, &pass->roots, &warnings, &error) < 0)
-		log_failure(LOG_LEVEL_WARNING, &error);
-	for (size_t i = 0; i < warnings.count; i++)
-		log_warning("%s", warnings.items[i]);
-	string_list_free(&warnings);
-	free(where);
-}
-
 /* A full look at files and served leaves is due twice a day, or when somebody names names. */
 static void decide_full(struct pass *pass)
 {
@@ -161,11 +147,14 @@ static void plan_all(struct pass *pass)
 /* Everything between the plan and the note. */
 static void work(struct pass *pass)
 {
-	load_roots(pass);
+	trust_load(pass);
 	plan_all(pass);
+	issue_prepare(pass);
+	trust_fetch(pass);
 	issue_all(pass);
+	derive_all(pass);
 	for (size_t i = 0; i < pass->job_count; i++)
-		if (pass->jobs[i].issued)
+		if (pass->jobs[i].issued || pass->jobs[i].derived)
 			plan_targets(pass, &pass->jobs[i]);
 	deploy_all(pass);
 	for (size_t i = 0; i < pass->job_count; i++)
@@ -269,6 +258,7 @@ int pass_look(const struct config *config, const struct pass_options *options, s
 	/* A dry run looks where the pass would, `status` at the files that changed. */
 	if (options->dry_run)
 		decide_full(pass);
+	trust_load(pass);
 	plan_all(pass);
 	return 0;
 }
@@ -304,9 +294,11 @@ void pass_free(struct pass *pass)
 	for (size_t i = 0; i < pass->job_count; i++) {
 		struct pass_job *job = &pass->jobs[i];
 		for (size_t j = 0; j < job->target_count; j++)
-			buffer_free(&job->targets[j].before);
+			buffer_wipe(&job->targets[j].before);
 		free(job->targets);
 		free(job->where);
+		material_free(&job->material);
+		secret_free(job->keystore_password);
 		pthread_mutex_destroy(&job->lock);
 		state_free(&job->state);
 	}
@@ -329,7 +321,8 @@ void pass_free(struct pass *pass)
 
 bool pass_job_current(const struct pass *pass, const struct pass_job *job)
 {
-	if (!job->state.newest || job->reissue || job->state.facts.not_after <= pass->now)
+	if (!job->state.newest || job->reissue || job->derive ||
+	    job->state.facts.not_after <= pass->now)
 		return false;
 	for (size_t i = 0; i < job->target_count; i++)
 		if (!job->targets[i].verified)
@@ -351,7 +344,7 @@ bool pass_changed(const struct pass *pass)
 {
 	for (size_t i = 0; i < pass->job_count; i++) {
 		const struct pass_job *job = &pass->jobs[i];
-		if (job->issued || job->recovered || job->repaired)
+		if (job->issued || job->derived || job->recovered || job->repaired)
 			return true;
 		for (size_t j = 0; j < job->target_count; j++)
 			if (job->targets[j].deployed)

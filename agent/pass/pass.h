@@ -39,6 +39,18 @@ struct pass_target_job {
 	struct buffer before; /* its bytes then, while they may be needed to go back */
 	bool had_before;
 	bool refused; /* the server had the newest generation and did not want it */
+	bool held;    /* it keeps what it had, because another target refused (siblings.h) */
+};
+
+/* What the administrator brings to a certificate (material.h). */
+struct material {
+	bool loaded;
+	EVP_PKEY *key; /* the own private key, or the public one of the own request; NULL: none */
+	char *csr_pem; /* the own request, or NULL */
+	bool keyless;  /* the private key is on another host */
+	enum key_type key_type; /* what the key is to be of */
+	char *password;		/* of keystore.p12, or NULL */
+	struct error error;	/* why it cannot be used */
 };
 
 /* One certificate in this pass. Its errors and results are what report.h shows. */
@@ -49,13 +61,17 @@ struct pass_job {
 	bool settled;	      /* as the last pass left it (settled.h); its state was not read */
 	bool dirty;	      /* state differs from the file */
 	unsigned reissue;     /* enum reissue_reason */
+	unsigned derive;      /* enum redeploy_reason: the files are made anew of key and leaf */
 	bool waiting;	      /* there are reasons, but backoff or budget says later */
 	bool issued, adopted; /* in this pass */
+	bool derived;	      /* its files were made anew, in a generation of their own */
 	bool recovered;	      /* a pending generation of an earlier pass was finished */
 	bool repaired;	      /* owner, group or mode of its files were put right */
 	unsigned notices;     /* enum leaf_notice of an issued leaf */
-	pthread_mutex_t lock; /* of state and targets, while certificates are being issued */
-	struct error error;   /* why issuing failed, or why the certificate cannot be looked at */
+	struct material material;
+	char *keystore_password; /* of the keystores beside its snippets, once it was needed */
+	pthread_mutex_t lock;	 /* of state and targets, while certificates are being issued */
+	struct error error; /* why issuing failed, or why the certificate cannot be looked at */
 	struct pass_target_job *targets;
 	size_t target_count;
 };
@@ -91,8 +107,10 @@ struct pass {
 	struct pass_target *targets;   /* as config->targets */
 	struct pass_account *accounts; /* as config->apis */
 	struct root_list roots;
-	struct unit_bus *bus; /* made when first needed */
-	unsigned reloads;     /* jobs asked of systemd, for the report and the tests */
+	unsigned published;	      /* 1 << enum root_kind that are in STATE/roots and good */
+	struct error published_error; /* why others could not be fetched */
+	struct unit_bus *bus;	      /* made when first needed */
+	unsigned reloads;	      /* jobs asked of systemd, for the report and the tests */
 	int64_t full_check_at;
 	int64_t next_at; /* when something is due next; pass/schedule.h */
 	const char *next_name;

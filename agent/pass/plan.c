@@ -10,9 +10,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cloudflare/token.h"
+#include "pass/commit.h"
+#include "pass/derive.h"
 #include "pass/job.h"
+#include "pass/material.h"
 #include "pass/schedule.h"
+#include "pass/siblings.h"
 #include "pki/key.h"
+#include "target/keystore.h"
+#include "target/kind.h"
 
 int pass_target_load(struct pass *pass, size_t index)
 {
@@ -145,8 +151,10 @@ static unsigned check_facts(const struct pass *pass, struct pass_job *job)
 		reasons |= REISSUE_EXPIRING;
 	if (!string_list_same_set(&facts->hostnames, &certificate->hostnames))
 		reasons |= REISSUE_HOSTNAMES;
-	if (facts->key_type != certificate->key_type)
+	if (facts->key_type != job->material.key_type)
 		reasons |= REISSUE_KEY_TYPE;
+	else if (material_key_differs(job))
+		reasons |= REISSUE_KEY;
 	if (job->state.validity_days != certificate->validity_days)
 		reasons |= REISSUE_VALIDITY;
 	return reasons;
@@ -168,20 +176,22 @@ char *plan_fingerprint(const struct pass_job *job)
 
 	for (size_t i = 0; i < certificate->hostnames.count; i++)
 		buffer_add_format(&text, "%s\n", certificate->hostnames.items[i]);
-	buffer_add_format(&text, "%d %lld %s %s %s %s\n", (int)certificate->key_type,
+	buffer_add_format(&text, "%d %lld %s %s %s %s\n", (int)job->material.key_type,
 			  (long long)certificate->validity_days,
 			  certificate->zone_id ? certificate->zone_id : "-", api->endpoint,
 			  api->ca_file ? api->ca_file : "-", api->proxy ? "proxy" : "-");
 
-	/* A token that was replaced is tried at once. */
-	char *path = token_path(api);
+	/* A token, key, request or password that was replaced is tried at once. */
+	CLEANUP(freep) char *token = token_path(api);
+	const char *const files[] = {token, certificate->private_key_file, certificate->csr_file,
+				     certificate->keystore_password_file};
 	struct stat status;
-	if (path && stat(path, &status) == 0)
-		buffer_add_format(&text, "%llu %lld.%09ld %lld\n",
-				  (unsigned long long)status.st_ino,
-				  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
-				  (long long)status.st_size);
-	free(path);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (files[i] && stat(files[i], &status) == 0)
+			buffer_add_format(&text, "%llu %lld.%09ld %lld\n",
+					  (unsigned long long)status.st_ino,
+					  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+					  (long long)status.st_size);
 
 	char digest[SHA256_TEXT_SIZE];
 	digest_sha256(buffer_text(&text), text.length, digest);
@@ -202,17 +212,18 @@ static bool issue_must_wait(const struct pass *pass, const struct pass_job *job)
 	return attempt->fingerprint && strcmp(attempt->fingerprint, fingerprint) == 0;
 }
 
-char *plan_target_fingerprint(struct pass *pass, const struct pass_job *job)
+char *plan_target_fingerprint(struct pass *pass, struct pass_job *job)
 {
 	struct buffer text = BUFFER(64 << 10);
 
 	for (size_t i = 0; i < job->target_count; i++) {
 		const struct config_target *target = job->targets[i].target;
 		char rendered[SHA256_TEXT_SIZE] = "";
-		if (pass_target_load(pass, job->targets[i].index) == 0)
+		struct snippet_input input;
+		if (pass_target_load(pass, job->targets[i].index) == 0 &&
+		    job_snippet_input(pass, job, target, job->state.newest, &input, NULL) == 0)
 			snippet_rendered_from(&pass->targets[job->targets[i].index].template,
-					      job->certificate, job->state.newest, pass->store.path,
-					      rendered);
+					      &input, rendered);
 		buffer_add_format(
 			&text, "%s %s %s %d %d %s:%u %lld %s\n", target->name, rendered,
 			target->unit ? target->unit : "-", (int)target->reload,
@@ -225,7 +236,7 @@ char *plan_target_fingerprint(struct pass *pass, const struct pass_job *job)
 	return string_copy(digest);
 }
 
-static bool target_must_wait(struct pass *pass, const struct pass_job *job,
+static bool target_must_wait(struct pass *pass, struct pass_job *job,
 			     const struct state_target *state)
 {
 	const struct state_attempt *attempt = &state->attempt;
@@ -237,8 +248,36 @@ static bool target_must_wait(struct pass *pass, const struct pass_job *job,
 	return attempt->fingerprint && strcmp(attempt->fingerprint, fingerprint) == 0;
 }
 
-static unsigned snippet_reasons(struct pass *pass, const struct pass_job *job,
-				const struct pass_target *target, const struct state_target *state)
+/* Owner, group and mode other than the target's files should have. */
+static bool access_drifted(const struct config_target *target, const struct file_stamp *stamp)
+{
+	const struct file_access *access = &target->access;
+	return (stamp->mode & 07777) != access->mode ||
+	       (access->owner != (uid_t)-1 && stamp->owner != access->owner) ||
+	       (access->group != (gid_t)-1 && stamp->group != access->group);
+}
+
+/* The keystore beside the snippet, as we left it? */
+static unsigned keystore_reasons(const struct pass_job *job, const struct pass_target *target,
+				 const struct state_target *state)
+{
+	if (!target_kind(target->target->type)->keystore)
+		return 0;
+	CLEANUP(freep) char *stamp = commit_keystore_stamp(target, job->certificate);
+	if (!state->keystore_stamp || strcmp(state->keystore_stamp, stamp) != 0)
+		return REDEPLOY_KEYSTORE;
+	/* As we left it; but owner, group or mode can have been configured anew. */
+	CLEANUP(freep) char *file = keystore_file_name(job->certificate);
+	struct file_stamp now;
+	return file_stamp_at(target->directory, file, &now) < 0 ||
+			       access_drifted(target->target, &now)
+		       ? REDEPLOY_PERMISSIONS
+		       : 0;
+}
+
+static unsigned snippet_reasons(struct pass *pass, struct pass_job *job,
+				const struct pass_target *target, const struct state_target *state,
+				struct error *error)
 {
 	CLEANUP(freep)
 	char *file = snippet_file_name(target->target, job->certificate);
@@ -252,15 +291,14 @@ static unsigned snippet_reasons(struct pass *pass, const struct pass_job *job,
 	if (!state->snippet_stamp ||
 	    strcmp(state->snippet_stamp, file_stamp_format(&stamp, text)) != 0)
 		reasons |= REDEPLOY_DIFFERS;
-	if ((stamp.mode & 07777) != target->target->access.mode ||
-	    (target->target->access.owner != (uid_t)-1 &&
-	     stamp.owner != target->target->access.owner) ||
-	    (target->target->access.group != (gid_t)-1 &&
-	     stamp.group != target->target->access.group))
+	if (access_drifted(target->target, &stamp))
 		reasons |= REDEPLOY_PERMISSIONS;
+	reasons |= keystore_reasons(job, target, state);
 
-	snippet_rendered_from(&target->template, job->certificate, state->generation,
-			      pass->store.path, digest);
+	struct snippet_input input;
+	if (job_snippet_input(pass, job, target->target, state->generation, &input, error) < 0)
+		return reasons;
+	snippet_rendered_from(&target->template, &input, digest);
 	if (!state->rendered_from || strcmp(state->rendered_from, digest) != 0)
 		reasons |= REDEPLOY_TEMPLATE;
 	return reasons;
@@ -288,7 +326,9 @@ static void plan_target(struct pass *pass, struct pass_job *job, struct pass_tar
 		return;
 	}
 
-	unsigned reasons = snippet_reasons(pass, job, target, state);
+	unsigned reasons = snippet_reasons(pass, job, target, state, &target_job->error);
+	if (target_job->error.code)
+		return;
 	if (newest) {
 		if (state->generation != newest)
 			reasons |= REDEPLOY_GENERATION;
@@ -307,6 +347,7 @@ void plan_targets(struct pass *pass, struct pass_job *job)
 {
 	for (size_t i = 0; i < job->target_count; i++)
 		plan_target(pass, job, &job->targets[i]);
+	siblings_wait(pass, job);
 }
 
 /* Goes on where a crash stopped an earlier pass. False when that could not be done: an answer may
@@ -360,6 +401,7 @@ void plan_certificate(struct pass *pass, struct pass_job *job)
 {
 	CLEANUP(closep) int directory = -1;
 	struct error error = {0};
+	material_load(job);
 	int result = store_certificate_open(&pass->store, job->certificate->name, false, &directory,
 					    &error);
 	if (result == -ENOENT) {
@@ -389,7 +431,11 @@ void plan_certificate(struct pass *pass, struct pass_job *job)
 			return;
 		if (!(job->reissue & (REISSUE_ABSENT | REISSUE_UNREADABLE | REISSUE_MISMATCH)))
 			job->reissue |= check_facts(pass, job);
+		derive_plan(pass, job, directory, look);
 	}
+	/* Told even while nothing is to be issued with it; what is there goes on serving. */
+	if (job->material.error.code && !job->error.code)
+		job->error = job->material.error;
 	if (pass->options.force)
 		job->reissue |= REISSUE_FORCED;
 	forget_failure(job);

@@ -20,7 +20,7 @@ char *plan_fingerprint(const struct pass_job *job);
 
 /* The same for its targets, all together, so that they go on together: a digest over how they are
  * reloaded and asked, and what is rendered for them. Free it. */
-char *plan_target_fingerprint(struct pass *pass, const struct pass_job *job);
+char *plan_target_fingerprint(struct pass *pass, struct pass_job *job);
 
 /* Loads the target's template once per pass; the error stays in pass_target.error. */
 int pass_target_load(struct pass *pass, size_t index);

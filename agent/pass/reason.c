@@ -3,13 +3,24 @@
 #include "base/memory.h"
 
 static const char *const reissue_names[REISSUE_REASONS] = {
-	"absent",   "expiring",	  "hostnames", "key-type",
-	"validity", "unreadable", "mismatch",  "forced",
+	"absent",     "expiring", "hostnames", "key-type", "validity",
+	"unreadable", "mismatch", "key",       "forced",
 };
 
 static const char *const redeploy_names[REDEPLOY_REASONS] = {
-	"new-generation", "snippet-missing",	"snippet-differs", "template-changed",
-	"permissions",	  "reload-unconfirmed", "unverified",	   "other-leaf-served",
+	"new-generation",
+	"snippet-missing",
+	"snippet-differs",
+	"template-changed",
+	"permissions",
+	"reload-unconfirmed",
+	"unverified",
+	"other-leaf-served",
+	"keystore-differs",
+	"formats",
+	"chain",
+	"keystore-password",
+	"format-damaged",
 };
 
 static void add_names(unsigned reasons, const char *const *words, size_t count,

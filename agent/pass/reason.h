@@ -15,8 +15,9 @@ enum reissue_reason {
 	REISSUE_VALIDITY = 1 << 4,   /* it was asked for with another validity */
 	REISSUE_UNREADABLE = 1 << 5, /* a file of the newest generation is gone or does not parse */
 	REISSUE_MISMATCH = 1 << 6,   /* key and leaf do not belong together */
-	REISSUE_FORCED = 1 << 7,     /* --force */
-	REISSUE_REASONS = 8,
+	REISSUE_KEY = 1 << 7,	     /* the user's own key or request is another one */
+	REISSUE_FORCED = 1 << 8,     /* --force */
+	REISSUE_REASONS = 9,
 };
 
 enum redeploy_reason {
@@ -28,7 +29,13 @@ enum redeploy_reason {
 	REDEPLOY_UNCONFIRMED = 1 << 5, /* replaced, but no reload was confirmed since */
 	REDEPLOY_UNVERIFIED = 1 << 6,  /* no handshake has shown this generation yet */
 	REDEPLOY_SERVED = 1 << 7,      /* a handshake showed another leaf */
-	REDEPLOY_REASONS = 8,
+	REDEPLOY_KEYSTORE = 1 << 8,    /* somebody changed the keystore beside the snippet */
+	/* Of a certificate: its files are made anew from the same key and leaf. */
+	REDEPLOY_FORMATS = 1 << 9,   /* a format that is asked for is not there */
+	REDEPLOY_CHAIN = 1 << 10,    /* chain.pem is not what is asked for */
+	REDEPLOY_PASSWORD = 1 << 11, /* keystore.p12 has another password */
+	REDEPLOY_DAMAGED = 1 << 12,  /* somebody changed one of the other formats */
+	REDEPLOY_REASONS = 13,
 };
 
 /* Appends the stable words for a set of reasons ("absent", "expiring", ...). */

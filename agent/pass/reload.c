@@ -5,7 +5,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "target/command.h"
 #include "target/kind.h"
+#include "target/manager.h"
 #include "target/unit.h"
 
 enum {
@@ -34,12 +36,23 @@ static int bus_of(struct pass *pass, struct unit_bus **ret_bus, struct error *er
 	return 0;
 }
 
-int reload_target(struct pass *pass, const struct config_target *target, bool revive,
-		  struct error *error)
+/* What is left for it of the target's time and of the pass's. */
+static int time_left(const struct pass *pass, const struct config_target *target, int64_t *ret_left,
+		     struct error *error)
 {
-	if (target->reload == RELOAD_NONE)
-		return 0;
+	int64_t left = pass->deadline_ms - clock_monotonic_ms();
+	if (left < RELOAD_LEAST_MS)
+		return error_set(error, ERROR_TRANSIENT, -ETIME,
+				 "%s is not reloaded: the time of this pass is over", target->name);
+	if (left > target->reload_timeout * 1000)
+		left = target->reload_timeout * 1000;
+	*ret_left = left;
+	return 0;
+}
 
+static int by_unit(struct pass *pass, const struct config_target *target, int64_t left,
+		   unsigned flags, struct error *error)
+{
 	struct unit_bus *bus = NULL;
 	const char *unit = NULL;
 	int result = bus_of(pass, &bus, error);
@@ -58,21 +71,15 @@ int reload_target(struct pass *pass, const struct config_target *target, bool re
 
 	bool runs = strcmp(status.active_state, "inactive") != 0 &&
 		    strcmp(status.active_state, "failed") != 0;
-	if (!runs && !target->start_stopped && !revive) {
+	if (!runs && !target->start_stopped && !(flags & RELOAD_REVIVE)) {
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 			  "%s is %s; the snippet is in place and waits for its start", unit,
 			  status.active_state);
 		return error_remedy(error, "systemctl start %s", unit);
 	}
-	enum unit_verb verb = !runs				 ? UNIT_START
-			      : target->reload == RELOAD_RESTART ? UNIT_TRY_RESTART
-								 : UNIT_RELOAD;
-	int64_t left = pass->deadline_ms - clock_monotonic_ms();
-	if (left < RELOAD_LEAST_MS)
-		return error_set(error, ERROR_TRANSIENT, -ETIME,
-				 "%s is not reloaded: the time of this pass is over", unit);
-	if (left > target->reload_timeout * 1000)
-		left = target->reload_timeout * 1000;
+	enum unit_verb verb = !runs				? UNIT_START
+			      : target->reload == RELOAD_RELOAD ? UNIT_RELOAD
+								: UNIT_TRY_RESTART;
 	pass->reloads++;
 	log_progress("%s: waiting for %s", target->name, unit);
 	/* A restart with a configuration that is broken elsewhere would end a server that works;
@@ -84,4 +91,55 @@ int reload_target(struct pass *pass, const struct config_target *target, bool re
 	log_progress("%s", "");
 	/* It was up a moment ago: not stopped by somebody, but dead of what it read. */
 	return result == -ESHUTDOWN ? -EHOSTDOWN : result;
+}
+
+static int by_manager(struct pass *pass, const struct config_target *target, int64_t left,
+		      struct error *error)
+{
+	pass->reloads++;
+	int result = manager_ssl_reload(target, left, error);
+	if (result != -ECONNREFUSED)
+		return result;
+	/* Nobody listens there: as with a unit that is down, its next start reads the keystore. */
+	struct error refused = *error;
+	error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
+		  "%s; the keystore is in place and waits for the server's start", refused.message);
+	return error_remedy(error, "%s", refused.remedy);
+}
+
+static void tell_line(const char *text, void *context)
+{
+	const struct config_target *target = context;
+	log_info("%s: reload_command: %s", target->name, text);
+}
+
+static int by_command(struct pass *pass, const struct config_target *target, int64_t left,
+		      struct error *error)
+{
+	CLEANUP(string_list_free) struct string_list environment = {0};
+	struct config_target named = {.name = target->name}; /* callbacks take no const */
+	string_list_take(&environment, string_format("ORIGIN_CA_TARGET=%s", target->name));
+	pass->reloads++;
+	log_progress("%s: waiting for %s", target->name, target->reload_command.items[0]);
+	int result = reload_command_run(&target->reload_command, &environment, left, tell_line,
+					&named, error);
+	log_progress("%s", "");
+	return result;
+}
+
+int reload_target(struct pass *pass, const struct config_target *target, unsigned flags,
+		  struct error *error)
+{
+	int64_t left = 0;
+	if (target->reload == RELOAD_NONE)
+		return 0;
+	int result = time_left(pass, target, &left, error);
+	if (result < 0)
+		return result;
+	if (target->reload == RELOAD_COMMAND)
+		return by_command(pass, target, left, error);
+	/* New certificates in known places need no restart; another configuration does. */
+	if (target->reload == RELOAD_SSL && !(flags & (RELOAD_FULL | RELOAD_REVIVE)))
+		return by_manager(pass, target, left, error);
+	return by_unit(pass, target, left, flags, error);
 }

@@ -4,14 +4,18 @@
 
 #include "pass/pass.h"
 
+enum reload_flag {
+	RELOAD_REVIVE = 1 << 0, /* a unit that is down is started: it ran before we touched it */
+	RELOAD_FULL = 1 << 1,	/* the configuration changed, not only certificates */
+};
+
 /*
  * Reloads (or restarts) the target's unit and waits for the job's end. Nothing to do for
  * `reload = none`. -ESHUTDOWN when the unit does not run and is not to be started, -ENOENT when
  * there is no such unit: then nobody has read the new snippet yet. Other errors: it was refused;
- * -EHOSTDOWN when the unit went down over it. With `revive` a unit that is down is started: it
- * ran before we touched it.
+ * -EHOSTDOWN when the unit went down over it. `flags`: enum reload_flag.
  */
-int reload_target(struct pass *pass, const struct config_target *target, bool revive,
+int reload_target(struct pass *pass, const struct config_target *target, unsigned flags,
 		  struct error *error);
 
 /* The unit of a target: as configured, or the first of its type that exists. */

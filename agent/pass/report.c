@@ -4,12 +4,16 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "config/duration.h"
+#include "pass/preview.h"
+#include "target/template.h"
 
 static const char *outcome(const struct pass *pass, const struct pass_job *job)
 {
 	if (pass_job_current(pass, job)) {
 		if (job->issued)
 			return job->adopted ? "adopted" : "issued";
+		if (job->derived)
+			return "deployed";
 		for (size_t i = 0; i < job->target_count; i++)
 			if (job->targets[i].deployed)
 				return "deployed";
@@ -50,6 +54,9 @@ static void log_job(const struct pass *pass, const struct pass_job *job)
 			   job->adopted ? "adopted" : "issued", job->state.newest,
 			   job->state.facts.serial,
 			   clock_format(job->state.facts.not_after, until));
+	if (job->derived)
+		log_notice("%s: generation %u has other files of the same certificate", name,
+			   job->state.newest);
 	if (job->repaired)
 		log_notice("%s: owner, group or mode of its files had drifted and was put right",
 			   name);
@@ -69,9 +76,11 @@ static void log_job(const struct pass *pass, const struct pass_job *job)
 		log_error("%s: %s: %s%s%s (generation %u %s)", name, target_job->target->name,
 			  target_job->error.message, target_job->error.remedy[0] ? "; " : "",
 			  target_job->error.remedy,
-			  target_job->refused && state ? state->verified_generation
-						       : job->state.newest,
-			  target_job->refused ? "is served as before" : "waits");
+			  (target_job->refused || target_job->held) && state
+				  ? state->verified_generation
+				  : job->state.newest,
+			  target_job->refused || target_job->held ? "is served as before"
+								  : "waits");
 	}
 	(void)pass;
 }
@@ -89,7 +98,27 @@ static void text_error(struct buffer *text, const char *who, const struct error 
 		buffer_add_format(text, "    -> %s\n", error->remedy);
 }
 
-static void text_job(const struct pass *pass, const struct pass_job *job, struct buffer *text)
+/* In a dry run, each line below the target it is about. */
+static void text_preview(struct pass *pass, struct pass_job *job,
+			 const struct pass_target_job *target_job, struct buffer *text)
+{
+	CLEANUP(buffer_free) struct buffer diff = BUFFER(2 * TEMPLATE_OUTPUT_LIMIT);
+	struct error error = {0};
+	if (preview_snippet(pass, job, target_job, &diff, &error) < 0)
+		text_error(text, target_job->target->name, &error);
+	else
+		buffer_add(text, buffer_text(&diff), diff.length);
+}
+
+/* Whether a pass would touch the target's snippet, as far as can be told before. */
+static bool to_be_rendered(const struct pass_job *job, const struct pass_target_job *target_job)
+{
+	bool made_first = job->derive || (job->reissue && !job->waiting);
+	return !target_job->error.code && !target_job->waiting &&
+	       (target_job->reasons || made_first);
+}
+
+static void text_job(struct pass *pass, struct pass_job *job, struct buffer *text)
 {
 	const struct state *state = &job->state;
 	char left[DURATION_TEXT_SIZE];
@@ -102,6 +131,10 @@ static void text_job(const struct pass *pass, const struct pass_job *job, struct
 		CLEANUP(freep) char *reasons = reissue_reason_text(job->reissue);
 		buffer_add_format(text, "; to be issued: %s", reasons);
 	}
+	if (job->derive) {
+		CLEANUP(freep) char *reasons = redeploy_reason_text(job->derive);
+		buffer_add_format(text, "; files to be made anew: %s", reasons);
+	}
 	buffer_add_text(text, "\n");
 	if (job->error.code)
 		text_error(text, "", &job->error);
@@ -113,12 +146,14 @@ static void text_job(const struct pass *pass, const struct pass_job *job, struct
 					  target_job->target->name,
 					  target_job->waiting ? " later" : "", reasons);
 		}
+		if (pass->options.dry_run && to_be_rendered(job, target_job))
+			text_preview(pass, job, target_job, text);
 		if (target_job->error.code)
 			text_error(text, target_job->target->name, &target_job->error);
 	}
 }
 
-void report_text(const struct pass *pass, struct buffer *text)
+void report_text(struct pass *pass, struct buffer *text)
 {
 	size_t current = 0;
 	size_t issued = 0;
@@ -164,8 +199,16 @@ void report_problems_json(const struct config *config, cJSON *array)
 	}
 }
 
-static void target_json(const struct pass_job *job, const struct pass_target_job *target_job,
-			cJSON *array)
+static void preview_json(struct pass *pass, struct pass_job *job,
+			 const struct pass_target_job *target_job, cJSON *json)
+{
+	CLEANUP(buffer_free) struct buffer diff = BUFFER(2 * TEMPLATE_OUTPUT_LIMIT);
+	if (preview_snippet(pass, job, target_job, &diff, NULL) == 0)
+		json_add_string(json, "diff", buffer_text(&diff));
+}
+
+static void target_json(struct pass *pass, struct pass_job *job,
+			const struct pass_target_job *target_job, cJSON *array)
 {
 	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
 	struct string_list reasons = {0};
@@ -178,6 +221,9 @@ static void target_json(const struct pass_job *job, const struct pass_target_job
 	json_add_bool(json, "deployed", target_job->deployed);
 	json_add_bool(json, "verified", target_job->verified);
 	json_add_bool(json, "rolled_back", target_job->refused);
+	json_add_bool(json, "held", target_job->held);
+	if (pass->options.dry_run && to_be_rendered(job, target_job))
+		preview_json(pass, job, target_job, json);
 	json_add_integer(json, "generation", state ? state->generation : 0);
 	json_add_integer(json, "verified_generation", state ? state->verified_generation : 0);
 	report_error_json(&target_job->error, json);
@@ -185,7 +231,7 @@ static void target_json(const struct pass_job *job, const struct pass_target_job
 		json_add_time(json, "retry_at", state->attempt.next);
 }
 
-static void job_json(const struct pass *pass, const struct pass_job *job, cJSON *array)
+static void job_json(struct pass *pass, struct pass_job *job, cJSON *array)
 {
 	const struct state *state = &job->state;
 	struct string_list reasons = {0};
@@ -196,8 +242,13 @@ static void job_json(const struct pass *pass, const struct pass_job *job, cJSON 
 	reissue_reason_names(job->reissue, &reasons);
 	json_add_list(json, "reissue", &reasons);
 	string_list_free(&reasons);
+	struct string_list derive = {0};
+	redeploy_reason_names(job->derive, &derive);
+	json_add_list(json, "derive", &derive);
+	string_list_free(&derive);
 	json_add_bool(json, "waiting", job->waiting);
 	json_add_bool(json, "issued", job->issued);
+	json_add_bool(json, "derived", job->derived);
 	json_add_bool(json, "adopted", job->adopted);
 	json_add_integer(json, "generation", state->newest);
 	json_add_integer(json, "active_generation", state->active);
@@ -212,10 +263,10 @@ static void job_json(const struct pass *pass, const struct pass_job *job, cJSON 
 		json_add_time(json, "retry_at", state->issue.next);
 	cJSON *targets = json_add_array(json, "targets");
 	for (size_t i = 0; i < job->target_count; i++)
-		target_json(job, &job->targets[i], targets);
+		target_json(pass, job, &job->targets[i], targets);
 }
 
-cJSON *report_json(const struct pass *pass)
+cJSON *report_json(struct pass *pass)
 {
 	cJSON *json = json_object();
 	json_add_integer(json, "version", 1);

@@ -10,18 +10,19 @@
 /* One line for every event and every failure of the pass. Silent about what is current. */
 void report_log(const struct pass *pass);
 
-/* A line per certificate, what is waiting or failed below it, and a closing sentence. */
-void report_text(const struct pass *pass, struct buffer *text);
+/* A line per certificate, what is waiting or failed below it, in a dry run what would change in
+ * each snippet, and a closing sentence. */
+void report_text(struct pass *pass, struct buffer *text);
 
 /*
  * {"version": 1, "exit_status", "changed", "dry_run", "certificates": [{"name", "outcome",
- * "reissue": [reasons], "issued", "adopted", "generation", "serial", "not_after", "renew_at",
- * "error": {"class", "message", "remedy", "retry_at"}, "targets": [{"name", "redeploy": [reasons],
- * "deployed", "verified", "error"}]}], "problems": [{"file", "line", "message", "remedy",
- * "warning"}]}. Outcomes: "current", "issued", "adopted", "deployed", "due" (dry run), "waiting",
- * "failed". Free it.
+ * "reissue": [reasons], "derive": [reasons], "issued", "adopted", "generation", "serial",
+ * "not_after", "renew_at", "error": {"class", "message", "remedy", "retry_at"}, "targets":
+ * [{"name", "redeploy": [reasons], "deployed", "verified", "held", "diff" (dry run), "error"}]}],
+ * "problems": [{"file", "line", "message", "remedy", "warning"}]}. Outcomes: "current", "issued",
+ * "adopted", "deployed", "due" (dry run), "waiting", "failed". Free it.
  */
-cJSON *report_json(const struct pass *pass);
+cJSON *report_json(struct pass *pass);
 
 /* The problems of a configuration, as the array above. */
 void report_problems_json(const struct config *config, cJSON *array);

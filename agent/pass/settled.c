@@ -1,6 +1,7 @@
 #include "pass/settled.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,9 +9,13 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "pass/job.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
 #include "store/generation.h"
+#include "target/keystore.h"
+#include "target/kind.h"
+#include "target/truststore.h"
 
 enum {
 	SETTLED_VERSION = 1,
@@ -87,8 +92,8 @@ static const cJSON *find(const struct settled *settled, const char *name)
 }
 
 /* All that the administrator can change about a certificate and its targets. */
-static void definition_digest(struct pass *pass, const struct pass_job *job, unsigned generation,
-			      char digest[static SHA256_TEXT_SIZE])
+static int definition_digest(struct pass *pass, struct pass_job *job, unsigned generation,
+			     char digest[static SHA256_TEXT_SIZE])
 {
 	const struct config_certificate *certificate = job->certificate;
 	struct buffer text = BUFFER(128 << 10);
@@ -96,15 +101,23 @@ static void definition_digest(struct pass *pass, const struct pass_job *job, uns
 		buffer_add_text(&text, certificate->hostnames.items[i]);
 		buffer_add(&text, "\n", 1);
 	}
-	buffer_add_format(&text, "%d %" PRId64 " %u %u %o", (int)certificate->key_type,
-			  certificate->validity_days, certificate->access.owner,
-			  certificate->access.group, certificate->access.mode);
-	for (size_t i = 0; i < job->target_count; i++) {
+	buffer_add_format(
+		&text, "%d %" PRId64 " %u %u %o %u %d %s %s %s", (int)certificate->key_type,
+		certificate->validity_days, certificate->access.owner, certificate->access.group,
+		certificate->access.mode, certificate->formats, certificate->chain_root,
+		certificate->private_key_file ? certificate->private_key_file : "-",
+		certificate->csr_file ? certificate->csr_file : "-",
+		certificate->keystore_password_file ? certificate->keystore_password_file : "-");
+	int result = 0;
+	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		const struct config_target *target = job->targets[i].target;
 		const struct pass_target *loaded = &pass->targets[job->targets[i].index];
 		char rendered[SHA256_TEXT_SIZE];
-		snippet_rendered_from(&loaded->template, certificate, generation, pass->store.path,
-				      rendered);
+		struct snippet_input input;
+		result = job_snippet_input(pass, job, target, generation, &input, NULL);
+		if (result < 0)
+			break;
+		snippet_rendered_from(&loaded->template, &input, rendered);
 		buffer_add_format(&text, "\n%s %s %u %u %o %s:%u", target->name, rendered,
 				  target->access.owner, target->access.group, target->access.mode,
 				  target->probe_host ? target->probe_host : "none",
@@ -112,6 +125,7 @@ static void definition_digest(struct pass *pass, const struct pass_job *job, uns
 	}
 	digest_sha256(buffer_text(&text), text.length, digest);
 	buffer_free(&text);
+	return result;
 }
 
 static int mix(int directory, const char *path, uint64_t *hash)
@@ -131,35 +145,81 @@ static int mix(int directory, const char *path, uint64_t *hash)
 	return 0;
 }
 
-/*
- * One number for the files that servers read: key and leaf, which tell a file that was replaced,
- * written into or whose owner or mode was changed, and every snippet; and for the state, which is
- * rebuilt when it is lost. What nobody reads (meta.json, an additional file) is looked at in a full
- * check.
- */
-static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigned generation,
-		    char text[static STAMP_SIZE])
+/* The files of the generation that somebody reads: key and leaf, and what was asked for besides. */
+static int mix_generation(const struct pass *pass, const struct config_certificate *certificate,
+			  unsigned generation, uint64_t *hash)
 {
-	static const char *const files[] = {GENERATION_KEY, GENERATION_FULLCHAIN};
+	bool keyless = certificate->csr_file && !certificate->private_key_file;
+	const char *files[] = {
+		keyless ? GENERATION_CSR : GENERATION_KEY,
+		GENERATION_FULLCHAIN,
+		generation_format_file(certificate->formats & FORMAT_DER),
+		generation_format_file(certificate->formats & FORMAT_P7B),
+		generation_format_file(certificate->formats & FORMAT_P12),
+		generation_format_file(certificate->formats & FORMAT_COMBINED),
+	};
 	char number[GENERATION_NAME_SIZE];
 	char path[512];
-	uint64_t hash = UINT64_C(0x243f6a8885a308d3);
 	int result = 0;
 
 	generation_name(generation, number);
 	for (size_t i = 0; result == 0 && i < ARRAY_SIZE(files); i++) {
-		snprintf(path, sizeof(path), "%s/%s/%s", job->certificate->name, number, files[i]);
-		result = mix(pass->store.certificates, path, &hash);
+		if (!files[i])
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/%s", certificate->name, number, files[i]);
+		result = mix(pass->store.certificates, path, hash);
 	}
+	return result;
+}
+
+/* What the administrator brings: another key or password is a reason to do something. */
+static int mix_own(const struct config_certificate *certificate, uint64_t *hash)
+{
+	const char *const files[] = {certificate->private_key_file, certificate->csr_file,
+				     certificate->keystore_password_file};
+	int result = 0;
+	for (size_t i = 0; result == 0 && i < ARRAY_SIZE(files); i++)
+		if (files[i])
+			result = mix(AT_FDCWD, files[i], hash);
+	return result;
+}
+
+static int mix_target(const struct pass_target *target,
+		      const struct config_certificate *certificate, uint64_t *hash)
+{
+	if (target->directory < 0)
+		return -EBADF;
+	CLEANUP(freep) char *snippet = snippet_file_name(target->target, certificate);
+	int result = mix(target->directory, snippet, hash);
+	if (result < 0 || !target_kind(target->target->type)->keystore)
+		return result;
+	CLEANUP(freep) char *keystore = keystore_file_name(certificate);
+	CLEANUP(freep) char *truststore = truststore_file_name(certificate);
+	result = mix(target->directory, keystore, hash);
+	return result == 0 && certificate->authenticated_origin_pulls
+		       ? mix(target->directory, truststore, hash)
+		       : result;
+}
+
+/*
+ * One number for the files that servers read: it tells one that was replaced, written into or whose
+ * owner or mode was changed; and for the state, which is rebuilt when it is lost. What nobody reads
+ * (meta.json, an additional file) is looked at in a full check.
+ */
+static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigned generation,
+		    char text[static STAMP_SIZE])
+{
+	char path[512];
+	uint64_t hash = UINT64_C(0x243f6a8885a308d3);
+
+	int result = mix_generation(pass, job->certificate, generation, &hash);
+	if (result == 0)
+		result = mix_own(job->certificate, &hash);
 	snprintf(path, sizeof(path), "%s/state.json", job->certificate->name);
 	if (result == 0)
 		result = mix(pass->store.certificates, path, &hash);
-	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
-		const struct pass_target *target = &pass->targets[job->targets[i].index];
-		CLEANUP(freep)
-		char *file = snippet_file_name(target->target, job->certificate);
-		result = target->directory < 0 ? -EBADF : mix(target->directory, file, &hash);
-	}
+	for (size_t i = 0; result == 0 && i < job->target_count; i++)
+		result = mix_target(&pass->targets[job->targets[i].index], job->certificate, &hash);
 	snprintf(text, STAMP_SIZE, "%016" PRIx64, hash);
 	return result;
 }
@@ -216,8 +276,8 @@ bool settled_holds(const struct settled *settled, struct pass *pass, struct pass
 	if (generation == 0 || pass->now >= (pass->options.now ? renewal.window : renewal.moment) ||
 	    stamp_of(pass, job, generation, stamp) < 0 || !text_is(entry, "stamp", stamp))
 		return false;
-	definition_digest(pass, job, generation, digest);
-	if (!text_is(entry, "definition", digest))
+	if (definition_digest(pass, job, generation, digest) < 0 ||
+	    !text_is(entry, "definition", digest))
 		return false;
 	take_entry(job, entry, generation, &dates, renewal.moment);
 	job->settled = true;
@@ -239,7 +299,8 @@ static void add_entry(struct pass *pass, struct pass_job *job, cJSON *array)
 	if (!pass_job_current(pass, job) || state->active != state->newest || state->issue.count ||
 	    !targets_loaded(pass, job) || stamp_of(pass, job, state->newest, stamp) < 0)
 		return;
-	definition_digest(pass, job, state->newest, digest);
+	if (definition_digest(pass, job, state->newest, digest) < 0)
+		return;
 	cJSON *entry = json_append_object(array);
 	json_add_string(entry, "name", job->certificate->name);
 	json_add_integer(entry, "generation", state->newest);

@@ -5,6 +5,11 @@
 
 #include "base/clock.h"
 #include "store/generation.h"
+#include "target/kind.h"
+
+enum {
+	ANSWER_PAUSE_MS = 100
+};
 
 static const char *const shown_names[] = {
 	[VERIFY_PENDING] = "unknown", [VERIFY_NEWEST] = "newest",   [VERIFY_PREVIOUS] = "previous",
@@ -83,6 +88,31 @@ void verify_look(struct verify *verify, struct probe *probe, int64_t deadline_ms
 	}
 }
 
+int verify_answers(const struct config_target *target, const struct config_certificate *certificate,
+		   int64_t deadline_ms, struct error *error)
+{
+	CLEANUP(probe_freep) struct probe *probe = NULL;
+	int result = probe_new(&probe, error);
+	int64_t deadline = clock_monotonic_ms() + target->probe_timeout * 1000;
+	if (deadline > deadline_ms)
+		deadline = deadline_ms;
+	while (result == 0) {
+		struct probe_result seen = {0};
+		int64_t left = deadline - clock_monotonic_ms();
+		error_clear(error);
+		result = probe_handshake(probe, target->probe_host, target->probe_port,
+					 certificate->hostnames.items[0], KEY_TYPE_COUNT,
+					 left > ANSWER_PAUSE_MS ? left : ANSWER_PAUSE_MS, &seen,
+					 error);
+		probe_result_free(&seen);
+		if (result == 0 || left <= ANSWER_PAUSE_MS)
+			return result;
+		clock_sleep_ms(ANSWER_PAUSE_MS);
+		result = 0;
+	}
+	return result;
+}
+
 static size_t count_of(const struct verify *verify, enum verify_shown shown)
 {
 	size_t count = 0;
@@ -123,19 +153,19 @@ int verify_explain(const struct verify *verify, const char *file, struct error *
 						    "reload the server: the new one waits in %s "
 						    "(reload = none leaves that to you)",
 						    file);
-			return error_remedy(
-				error,
-				"look for a copied path instead of `include %s`, or for a "
-				"second server at that address",
-				file);
+			return error_remedy(error,
+					    "look for a copied path instead of %s in the server's "
+					    "configuration, or for a second server at that address",
+					    file);
 		}
 	for (size_t i = 0; i < verify->count; i++)
 		if (verify->shown[i] == VERIFY_OTHER) {
 			explain_leaf(verify, i, "another certificate", error);
+			CLEANUP(freep) char *include = target_include(target->type, file);
 			return error_remedy(error,
-					    "put `include %s;` into the server block of that name, "
-					    "or set `probe` of [target %s] to where it listens",
-					    file, target->name);
+					    "put %s, or set `probe` of [target %s] to where it "
+					    "listens",
+					    include, target->name);
 		}
 	if (verify->error.code) {
 		*error = verify->error;

@@ -41,6 +41,12 @@ void verify_look(struct verify *verify, struct probe *probe, int64_t deadline_ms
  */
 bool verify_holds(const struct verify *verify);
 
+/* Waits until the target answers a handshake for the certificate's first name, whatever leaf it
+ * shows; at most for its probe_timeout, and until `deadline_ms`. Else the last handshake's error.
+ */
+int verify_answers(const struct config_target *target, const struct config_certificate *certificate,
+		   int64_t deadline_ms, struct error *error);
+
 /* Why verify_holds() is false, as an error of class deploy with what was seen and the remedy;
  * `file` is the path of the snippet. */
 int verify_explain(const struct verify *verify, const char *file, struct error *error);

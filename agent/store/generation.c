@@ -161,6 +161,18 @@ int generation_key(int certificate, const char *where, unsigned number, EVP_PKEY
 	return result < 0 ? result : key_load(directory, path, ret_key, error);
 }
 
+int generation_leaf(int certificate, const char *where, unsigned number, X509 **ret_leaf,
+		    struct error *error)
+{
+	CLEANUP(closep) int directory = -1;
+	CLEANUP(buffer_free) struct buffer pem = BUFFER(FILE_LIMIT);
+	char path[PATH_MAX];
+	int result = generation_open(certificate, where, number, &directory, path, error);
+	if (result == 0)
+		result = part_read(directory, path, PART_CERT, &pem, error);
+	return result < 0 ? result : leaf_read_pem(buffer_text(&pem), pem.length, ret_leaf, error);
+}
+
 void pair_free(struct generation_pair *pair)
 {
 	EVP_PKEY_free(pair->key);

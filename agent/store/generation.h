@@ -204,6 +204,10 @@ int generation_read(int certificate, const char *where, unsigned number,
 		    struct generation_meta *ret_meta, struct error *error);
 bool generation_is_lost(int result);
 
+/* The leaf of a generation. -EBADMSG when it cannot be parsed. Free with X509_free(). */
+int generation_leaf(int certificate, const char *where, unsigned number, X509 **ret_leaf,
+		    struct error *error);
+
 /* The private key of a generation. -EBADMSG when it cannot be parsed, -ENOENT when it is keyless.
  * Free with EVP_PKEY_free(). */
 int generation_key(int certificate, const char *where, unsigned number, EVP_PKEY **ret_key,

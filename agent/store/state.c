@@ -28,6 +28,7 @@ static void target_free(struct state_target *target)
 	free(target->name);
 	free(target->rendered_from);
 	free(target->snippet_stamp);
+	free(target->keystore_stamp);
 	attempt_free(&target->attempt);
 	*target = (struct state_target){0};
 }
@@ -94,7 +95,9 @@ static void read_target(const cJSON *object, struct state *state)
 	target->generation = json_generation(object, "generation");
 	target->rendered_from = read_text(object, "rendered_from");
 	target->snippet_stamp = read_text(object, "snippet_stamp");
+	target->keystore_stamp = read_text(object, "keystore_stamp");
 	target->reload_pending = json_true(object, "reload_pending");
+	target->restart_pending = json_true(object, "restart_pending");
 	target->verified_generation = json_generation(object, "verified_generation");
 	target->verified_at = read_time(object, "verified_at");
 	target->refused_generation = json_generation(object, "refused_generation");
@@ -206,7 +209,11 @@ static void write_targets(cJSON *array, const struct state *state)
 		json_add_integer(object, "generation", target->generation);
 		json_add_string(object, "rendered_from", target->rendered_from);
 		json_add_string(object, "snippet_stamp", target->snippet_stamp);
+		if (target->keystore_stamp)
+			json_add_string(object, "keystore_stamp", target->keystore_stamp);
 		json_add_bool(object, "reload_pending", target->reload_pending);
+		if (target->restart_pending)
+			json_add_bool(object, "restart_pending", true);
 		json_add_integer(object, "verified_generation", target->verified_generation);
 		json_add_integer(object, "verified_at", target->verified_at);
 		json_add_integer(object, "refused_generation", target->refused_generation);

@@ -33,7 +33,9 @@ struct state_target {
 	unsigned generation;	      /* that the snippet in place names */
 	char *rendered_from;	      /* SHA-256 over everything the rendering depended on */
 	char *snippet_stamp;	      /* file_stamp_format() of the snippet as we left it */
+	char *keystore_stamp;	      /* the same of the keystore beside it, or NULL */
 	bool reload_pending;	      /* snippet replaced, and no reload was confirmed since */
+	bool restart_pending;	      /* the same, for a server that reads it only at its start */
 	unsigned verified_generation; /* that a handshake (or probe = none) last confirmed */
 	int64_t verified_at;
 	unsigned refused_generation; /* newest that was rolled back here, 0 none */

@@ -10,7 +10,11 @@
 /*
  * Appends "--- PATH", "+++ PATH" (with ` label` behind each path: " (in place)", " (new)") and the
  * hunks to `text`; nothing when both are the same. `before` may be NULL (no file: "/dev/null").
- * Bounded in time and size. -ENOENT (class local, with a remedy) where there is no diff(1).
+ * Tabs are expanded and control characters replaced: it can be shown on a terminal. What is secret
+ * in a snippet (a keystore's password) has to be hidden in both before.
+ *
+ * Class local: -ENOENT, with a remedy, where there is no diff(1); -EMSGSIZE when it is larger than
+ * text->limit or 4 MiB, -ETIMEDOUT after 10 s. `text` is as it was then.
  */
 int diff_unified(const char *path, const struct buffer *before, const struct buffer *after,
 		 struct buffer *text, struct error *error);

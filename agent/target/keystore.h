@@ -12,6 +12,9 @@
 #include "base/buffer.h"
 #include "config/model.h"
 
+#define KEYSTORE_SUFFIX	       "p12"
+#define KEYSTORE_PASSWORD_FILE "keystore-password" /* below certificates/NAME/ */
+
 /* What the keystore is made of: one generation. */
 struct keystore_content {
 	EVP_PKEY *key;
@@ -26,16 +29,17 @@ char *keystore_file_name(const struct config_certificate *certificate);
 /*
  * 0 when the file in `directory` (the target's snippet directory) holds exactly this content and
  * has the target's owner, group and mode. Else why not, class local: -ENOENT for no regular file,
- * -EKEYREJECTED for another password, -EBADMSG for another key or leaf or for junk, -EPERM for
- * owner, group or mode only.
+ * -EKEYREJECTED for another password, -EBADMSG for another key, leaf or root, for junk and for what
+ * we may not read, -EPERM for owner, group or mode only.
  */
 int keystore_check(int directory, const struct config_target *target,
 		   const struct config_certificate *certificate,
 		   const struct keystore_content *content, struct error *error);
 
 /* Replaces it atomically and durably, with the target's owner, group and mode set before any data
- * is in it. A file that keystore_check() finds right stays. *ret_replaced says whether it was
- * replaced. */
+ * is in it. A file that keystore_check() finds right stays, and so does, when that can be repaired
+ * in place, one with another owner, group or mode. *ret_replaced says whether it was replaced: then
+ * the server has to read it again. */
 int keystore_commit(int directory, const struct config_target *target,
 		    const struct config_certificate *certificate,
 		    const struct keystore_content *content, bool *ret_replaced,

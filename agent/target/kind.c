@@ -1,5 +1,7 @@
 #include "target/kind.h"
 
+#include <string.h>
+
 static const char *const nginx_units[] = {"nginx.service"};
 static const char *const apache_units[] = {"apache2.service", "httpd.service"};
 static const char *const tomcat_units[] = {"tomcat10.service", "tomcat9.service", "tomcat.service"};
@@ -51,4 +53,11 @@ static const struct target_kind kinds[] = {
 const struct target_kind *target_kind(enum target_type type)
 {
 	return &kinds[type];
+}
+
+char *target_include(enum target_type type, const char *path)
+{
+	const char *include = kinds[type].include;
+	const char *place = strstr(include, "%s");
+	return string_format("%.*s%s%s", (int)(place - include), include, path, place + 2);
 }

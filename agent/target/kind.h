@@ -25,4 +25,7 @@ struct target_kind {
 
 const struct target_kind *target_kind(enum target_type type);
 
+/* kind->include with `path` in it; free it. */
+char *target_include(enum target_type type, const char *path);
+
 #endif

@@ -19,11 +19,14 @@ enum {
  * `timeout_ms` as a whole.
  *
  * Success is only an answer 200 whose body starts with "OK -". Errors, with Tomcat's own words
- * (the body's first line, cut and free of control characters) and a remedy: configuration for a
- * credentials file that cannot be used and for 404 (no manager there: -ENOENT); authorization for
- * 401 and 403 (-EACCES, naming the role manager-script); deploy for "FAIL - ..." (-EBADMSG:
- * refused), for anything else that is no answer of a manager (-EPROTO), -ECONNREFUSED, -ETIMEDOUT,
- * -EHOSTUNREACH (also a name that does not resolve).
+ * (the body's first line, or the cause on its error page, cut and free of control characters) and a
+ * remedy: configuration for a credentials file that cannot be used (what the system says, -EPERM
+ * for its mode, -EINVAL, -EFBIG), for 404 (no manager there: -ENOENT) and for a certificate of the
+ * manager's that cannot be verified (-EPROTO); authorization for 401 and 403 (-EACCES, naming the
+ * role manager-script); deploy for "FAIL - ..." and for 500 (-EBADMSG: refused; Tomcat 10.1 gives
+ * 500 and an HTML page when a keystore cannot be read, and goes on with what it had), for anything
+ * else that is no answer of a manager (-EPROTO), -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH (a name
+ * that does not resolve).
  */
 int manager_ssl_reload(const struct config_target *target, int64_t timeout_ms, struct error *error);
 

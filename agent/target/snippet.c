@@ -6,13 +6,16 @@
 
 #include "base/json.h"
 #include "base/paths.h"
+#include "pki/root.h"
 #include "store/generation.h"
+#include "target/keystore.h"
 #include "target/kind.h"
 #include "target/template_tree.h"
+#include "target/truststore.h"
 
 /* Counts up when the same input would give other bytes than before (a value is added or spelt
  * differently). */
-#define SNIPPET_FORMAT "1"
+#define SNIPPET_FORMAT "2"
 
 /* The most that the fields of a digest can have; config's CONFIG_FILE_LIMIT is far below. */
 enum {
@@ -187,41 +190,62 @@ static void hostnames_add(cJSON *values, const struct config_certificate *certif
 		json_add_string(hostname, "name", name);
 		json_add_string(hostname, "unicode", hostname_unicode(certificate, i));
 		json_add_bool(hostname, "wildcard", string_starts(name, "*."));
+		json_add_bool(hostname, "first", i == 0);
+		json_add_bool(hostname, "last", i + 1 == certificate->hostnames.count);
 	}
 }
 
-static void paths_add(cJSON *values, const struct config_certificate *certificate, unsigned number,
-		      const char *state_dir)
+static void paths_add(cJSON *values, const struct snippet_input *input)
 {
+	const struct config_certificate *certificate = input->certificate;
 	char text[GENERATION_NAME_SIZE];
 	CLEANUP(freep)
-	char *directory = string_format("%s/certificates/%s/%s", state_dir, certificate->name,
-					generation_name(number, text));
+	char *directory = string_format("%s/certificates/%s/%s", input->state_dir,
+					certificate->name, generation_name(input->number, text));
 	json_add_format(values, "key", "%s/%s", directory, GENERATION_KEY);
 	json_add_format(values, "certificate", "%s/%s", directory, GENERATION_CERT);
 	json_add_format(values, "fullchain", "%s/%s", directory, GENERATION_FULLCHAIN);
-	json_add_format(values, "live", "%s/live/%s", state_dir, certificate->name);
+	json_add_format(values, "live", "%s/live/%s", input->state_dir, certificate->name);
+	if (certificate->formats & FORMAT_COMBINED)
+		json_add_format(values, "combined", "%s/%s", directory, GENERATION_COMBINED);
+	if (certificate->authenticated_origin_pulls)
+		json_add_format(values, "client_ca", "%s/roots/%s", input->state_dir,
+				root_publications[ROOT_PULL].file);
 
-	/* An Origin CA leaf has nothing above it: the file is there and empty. */
+	/* Without `chain = root` nothing is above the leaf: the file is there and empty. */
 	struct stat status;
 	CLEANUP(freep) char *chain = string_format("%s/%s", directory, GENERATION_CHAIN);
 	if (stat(chain, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
 		json_add_string(values, "chain", chain);
 }
 
-/* snippet.h says what each is; snippet_rendered_from() must know of all that is added here. */
-static cJSON *values_new(const struct snippet_template *template,
-			 const struct config_certificate *certificate, unsigned number,
-			 const char *state_dir)
+static void keystore_add(cJSON *values, const struct config_target *target,
+			 const struct snippet_input *input)
 {
+	if (!target_kind(target->type)->keystore)
+		return;
+	CLEANUP(freep) char *file = keystore_file_name(input->certificate);
+	json_add_format(values, "keystore", "%s/%s", target->snippet_dir, file);
+	json_add_string(values, "keystore_password", input->keystore_password);
+	if (!input->certificate->authenticated_origin_pulls)
+		return;
+	CLEANUP(freep) char *truststore = truststore_file_name(input->certificate);
+	json_add_format(values, "truststore", "%s/%s", target->snippet_dir, truststore);
+}
+
+/* snippet.h says what each is; snippet_rendered_from() must know of all that is added here. */
+static cJSON *values_new(const struct snippet_template *template, const struct snippet_input *input)
+{
+	const struct config_certificate *certificate = input->certificate;
 	const struct config_target *target = template->target;
 	cJSON *values = json_object();
 	json_add_string(values, "name", certificate->name);
 	hostnames_add(values, certificate);
-	paths_add(values, certificate, number, state_dir);
-	json_add_integer(values, "generation", number);
-	json_add_bool(values, "placeholder", number == 0);
-	json_add_string(values, "key_type", key_type_name(certificate->key_type));
+	paths_add(values, input);
+	keystore_add(values, target, input);
+	json_add_integer(values, "generation", input->number);
+	json_add_bool(values, "placeholder", input->number == 0);
+	json_add_string(values, "key_type", key_type_name(input->key_type));
 	json_add_integer(values, "validity", certificate->validity_days);
 	json_add_string(values, "target", target->name);
 	json_add_string(values, "type", target_type_name(target->type));
@@ -238,41 +262,60 @@ static int partial_give(const char *name, struct buffer *text, void *context, st
 	return buffer_add(text, buffer_text(&source->text), source->text.length);
 }
 
-int snippet_render(const struct snippet_template *template,
-		   const struct config_certificate *certificate, unsigned number,
-		   const char *state_dir, struct buffer *text, struct error *error)
+/* cJSON frees what it holds as it is: the password must not stay in freed memory. */
+static void values_free(cJSON **values)
 {
+	cJSON *password = cJSON_GetObjectItemCaseSensitive(*values, "keystore_password");
+	if (cJSON_IsString(password))
+		explicit_bzero(password->valuestring, strlen(password->valuestring));
+	cJSON_Delete(*values);
+}
+
+int snippet_render(const struct snippet_template *template, const struct snippet_input *input,
+		   struct buffer *text, struct error *error)
+{
+	const struct target_kind *kind = target_kind(template->target->type);
+	if (kind->keystore && !input->keystore_password)
+		return error_set(error, ERROR_BUG, -EINVAL,
+				 "the snippet of certificate %s for target %s needs its keystore's "
+				 "password",
+				 input->certificate->name, template->target->name);
 	const struct snippet_source *source = &template->sources[0];
 	/* A context of callbacks cannot be const; partial_give() only reads it. */
 	struct snippet_template reader = *template;
 	struct template_options options = {
-		.escape = target_kind(template->target->type)->escape,
+		.escape = kind->escape,
 		.partial = partial_give,
 		.context = &reader,
 		.source_name = source->path,
 	};
-	CLEANUP(cJSON_Deletep)
-	cJSON *values = values_new(template, certificate, number, state_dir);
+	CLEANUP(values_free) cJSON *values = values_new(template, input);
 	return template_render(buffer_text(&source->text), source->text.length, values, &options,
 			       text, error);
 }
 
 void snippet_rendered_from(const struct snippet_template *template,
-			   const struct config_certificate *certificate, unsigned number,
-			   const char *state_dir, char digest[static SHA256_TEXT_SIZE])
+			   const struct snippet_input *input, char digest[static SHA256_TEXT_SIZE])
 {
+	const struct config_certificate *certificate = input->certificate;
 	struct buffer fields = BUFFER(DIGEST_LIMIT);
 	field_add(&fields, template->digest);
-	field_add(&fields, state_dir);
-	field_add_number(&fields, number);
+	field_add(&fields, input->state_dir);
+	field_add_number(&fields, input->number);
 	field_add(&fields, certificate->name);
 	field_add(&fields, certificate->place.file);
-	field_add_number(&fields, certificate->key_type);
+	field_add_number(&fields, input->key_type);
 	field_add_number(&fields, (uint64_t)certificate->validity_days);
+	field_add_number(&fields, (certificate->formats & FORMAT_COMBINED) != 0);
+	field_add_number(&fields, certificate->authenticated_origin_pulls);
+	if (target_kind(template->target->type)->keystore) {
+		field_add(&fields, template->target->snippet_dir);
+		field_add(&fields, input->keystore_password);
+	}
 	for (size_t i = 0; i < certificate->hostnames.count; i++) {
 		field_add(&fields, certificate->hostnames.items[i]);
 		field_add(&fields, hostname_unicode(certificate, i));
 	}
 	digest_sha256(fields.data, fields.length, digest);
-	buffer_free(&fields);
+	buffer_wipe(&fields);
 }

@@ -9,10 +9,20 @@
  *     name         as it stands in the certificate: lower case, A-labels ("xn--...", "*.example")
  *     unicode      as the administrator wrote it
  *     wildcard     true for "*.something"
+ *     first, last  true for the first (last) of the list
  *   key          path of the private key (PEM, PKCS#8)
  *   certificate  path of the leaf alone (PEM)
  *   chain        path of the certificates above the leaf; missing when there are none
  *   fullchain    path of the leaf and what is above it: what a server is usually given
+ *   combined     path of full chain and key in one file (PEM); missing unless the certificate's
+ *                formats have it
+ *   keystore     path of the PKCS#12 keystore beside the snippet, the same for every generation;
+ *                missing for kinds of servers without one (kind.h)
+ *   keystore_password  its password; missing where there is no keystore
+ *   client_ca    path of the authority of Cloudflare's client certificates (PEM); missing unless
+ *                the certificate has authenticated_origin_pulls
+ *   truststore   path of the PKCS#12 file beside the snippet that holds just that authority
+ *                (truststore.h); missing for kinds without a keystore as well
  *   live         directory whose files are always those of the newest generation that every
  *                target serves; never name it in a snippet that a rename should commit
  *   generation   its number; 0 is the placeholder
@@ -24,9 +34,9 @@
  *   template     path of the template that is rendered
  *   source       path of the configuration file with the certificate's section
  *
- * key, certificate, chain and fullchain name files of the generation, which never change. There is
- * no date: the same input gives the same bytes. How a value is written depends on the target's type
- * (template.h, enum template_escape).
+ * key, certificate, chain, fullchain and combined name files of the generation, which never change.
+ * There is no date: the same input gives the same bytes. How a value is written depends on the
+ * target's type (template.h, enum template_escape).
  *
  * Partials are looked for where templates are, and first beside a template that was named by its
  * absolute path. All that a template and its partials name must exist: an absent one would be empty
@@ -63,22 +73,29 @@ int snippet_template_load(const struct config *config, const struct config_targe
 			  struct snippet_template *ret_template, struct error *error);
 void snippet_template_free(struct snippet_template *template);
 
+/* What is rendered: one generation of one certificate. */
+struct snippet_input {
+	const struct config_certificate *certificate;
+	unsigned number;
+	const char *state_dir;
+	const char *keystore_password; /* needed for kinds with a keystore (kind.h), else NULL */
+	enum key_type key_type;	       /* the own key's, or as configured */
+};
+
 /*
- * Renders the snippet that names generation `number` of `certificate`, its files below
- * `state_dir`, into `text` (appended). Looks at the disk only for whether there is a chain: the
- * generation should be complete.
+ * Renders the snippet that names the generation's files, which are below `state_dir`, into `text`
+ * (appended). Looks at the disk only for whether there is a chain: the generation should be
+ * complete. Wipe the buffer after use where there is a keystore's password.
  */
-int snippet_render(const struct snippet_template *template,
-		   const struct config_certificate *certificate, unsigned number,
-		   const char *state_dir, struct buffer *text, struct error *error);
+int snippet_render(const struct snippet_template *template, const struct snippet_input *input,
+		   struct buffer *text, struct error *error);
 
 /*
  * SHA-256 over what the bytes depend on, without rendering: the template's digest, all of the
  * certificate that a template is given, the number, the paths. About 2 µs for two hostnames.
  */
 void snippet_rendered_from(const struct snippet_template *template,
-			   const struct config_certificate *certificate, unsigned number,
-			   const char *state_dir, char digest[static SHA256_TEXT_SIZE]);
+			   const struct snippet_input *input, char digest[static SHA256_TEXT_SIZE]);
 
 /*
  * SNIPPET_DIR, made when it is missing (0755, and so what is missing above it); one that is there

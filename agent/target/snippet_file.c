@@ -8,8 +8,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "target/drift.h"
+#include "target/keystore.h"
 #include "target/kind.h"
 #include "target/snippet.h"
+#include "target/truststore.h"
 
 enum {
 	LEFTOVER_AGE = CLOCK_HOUR
@@ -25,16 +28,26 @@ static int remedy_add(int result, const struct config_target *target, struct err
 	return result;
 }
 
-/* ".NAME.conf.0123abcd.tmp", as file_write_at() names what it did not get to rename. */
+/* ".NAME.SUFFIX.0123abcd.tmp", as file_write_at() names what it did not get to rename: of any kind
+ * of server, as a target's type may have changed since. */
 static bool is_leftover(const char *name)
 {
+	static const char *const suffixes[] = {".conf", ".xml", "." KEYSTORE_SUFFIX,
+					       "." TRUSTSTORE_SUFFIX};
+	static const size_t tail = sizeof(".01234567.tmp") - 1;
 	size_t length = strlen(name);
-	if (name[0] != '.' || length < sizeof(".N.conf.01234567.tmp") - 1 ||
-	    !string_ends(name, ".tmp"))
+	if (name[0] != '.' || length <= tail || !string_ends(name, ".tmp"))
 		return false;
-	const char *digits = name + length - strlen("01234567.tmp");
-	return strspn(digits, "0123456789abcdef") == 8 &&
-	       strncmp(digits - strlen(".conf."), ".conf.", strlen(".conf.")) == 0;
+	const char *end = name + length - tail;
+	if (end[0] != '.' || strspn(end + 1, "0123456789abcdef") != 8)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		size_t size = strlen(suffixes[i]);
+		/* A dot, at least one byte of a name, the suffix. */
+		if ((size_t)(end - name) >= 2 + size && memcmp(end - size, suffixes[i], size) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Only old ones: another process may be about to rename a young one. What cannot be removed does
@@ -106,12 +119,9 @@ int snippet_read(int directory, const struct config_target *target, const char *
 static bool is_current(int directory, const struct config_target *target, const char *file,
 		       const struct buffer *text)
 {
-	const struct file_access *access = &target->access;
 	struct file_stamp stamp;
 	if (file_stamp_at(directory, file, &stamp) < 0 || !S_ISREG(stamp.mode) ||
-	    (stamp.mode & 07777) != access->mode || stamp.size != (int64_t)text->length ||
-	    (access->owner != (uid_t)-1 && stamp.owner != access->owner) ||
-	    (access->group != (gid_t)-1 && stamp.group != access->group))
+	    stamp.size != (int64_t)text->length || drift_access(&stamp, &target->access))
 		return false;
 	struct buffer there = BUFFER(text->length);
 	bool same = file_read_at(directory, target->snippet_dir, file, &there, NULL) == 0 &&

@@ -8,6 +8,7 @@
 #include <systemd/sd-journal.h>
 
 #include "base/clock.h"
+#include "target/words.h"
 
 enum {
 	SCAN_LIMIT = 2000,    /* entries looked at, whatever they hold */
@@ -68,52 +69,6 @@ static size_t entry_field(sd_journal *journal, const char *name, const char **re
 	return length - skip;
 }
 
-/* How many bytes the UTF-8 character at `text` has; 0 when it is none (RFC 3629). */
-static size_t utf8_length(const unsigned char *text, size_t left)
-{
-	size_t length = text[0] < 0x80	 ? 1
-			: text[0] < 0xc2 ? 0
-			: text[0] < 0xe0 ? 2
-			: text[0] < 0xf0 ? 3
-			: text[0] < 0xf5 ? 4
-					 : 0;
-	if (length == 0 || length > left)
-		return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-		return 0;
-	return length;
-}
-
-/* A line of valid UTF-8 without control characters: what a service says is not ours to trust. */
-static char *line_clean(const char *value, size_t length)
-{
-	const unsigned char *bytes = (const unsigned char *)value;
-	char *text = memory_alloc(length + 1, 1);
-	size_t used = 0;
-
-	for (size_t at = 0; at < length;) {
-		size_t character = utf8_length(bytes + at, length - at);
-		if (character == 0 || bytes[at] < 0x20 || bytes[at] == 0x7f) {
-			text[used++] = character ? ' ' : '?';
-			at++;
-			continue;
-		}
-		if (used + character > LINE_LIMIT)
-			break;
-		memcpy(text + used, bytes + at, character);
-		used += character;
-		at += character;
-	}
-	while (used > 0 && text[used - 1] == ' ')
-		used--;
-	text[used] = '\0';
-	return text;
-}
-
 static bool entry_is_older(sd_journal *journal, const struct query *query)
 {
 	uint64_t stamp = 0;
@@ -147,7 +102,7 @@ static void entry_take(sd_journal *journal, const struct query *query, struct li
 	size_t length = entry_field(journal, "MESSAGE", &value);
 	if (length == 0)
 		return;
-	char *text = line_clean(value, length);
+	char *text = words_clean(value, length, LINE_LIMIT);
 	if (text[0] == '\0' || lines_have(lines, text)) {
 		free(text);
 		return;

@@ -54,8 +54,7 @@ def configure(directory, sandbox, count):
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     text = [
-        "[agent]", f"state_dir = {directory}/state", "[api]", f"endpoint = {sandbox.endpoint}",
-        f"ca_file = {sandbox.directory}/ca.pem", f"token_file = {sandbox.directory}/token",
+        "[agent]", f"state_dir = {directory}/state", (sandbox.directory / "agent.ini").read_text(),
         "[target nginx]", f"template = {TEMPLATE}", "reload = none", "probe = none",
     ]
     for number in range(count):

@@ -229,7 +229,9 @@ static int pull_open(int directory, const char *where, int64_t expires, struct a
 	authority->pull_ca_pem = certificate_pem(ca.certificate);
 	if (!authority->pull_ca_pem)
 		return pair_failed(&ca, error);
-	return entity_open(directory, where, fields, NULL, "clientAuth", &ca, &client, error);
+	result = entity_open(directory, where, fields, NULL, "clientAuth", &ca, &client, error);
+	authority->pull_ca = TAKE_PTR(ca.certificate);
+	return result;
 }
 
 static int tls_open(int directory, const char *where, struct authority *authority,
@@ -285,6 +287,7 @@ void authority_free(struct authority *authority)
 		EVP_PKEY_free(authority->root_key[one]);
 		free(authority->root_pem[one]);
 	}
+	X509_free(authority->pull_ca);
 	free(authority->pull_ca_pem);
 	secret_free(authority->tls_key_pem);
 	free(authority->tls_certificate_pem);

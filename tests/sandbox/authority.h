@@ -27,7 +27,8 @@ struct authority {
 	X509 *root[ALGORITHM_COUNT];
 	EVP_PKEY *root_key[ALGORITHM_COUNT];
 	char *root_pem[ALGORITHM_COUNT];
-	char *pull_ca_pem; /* signs the client certificate of Authenticated Origin Pulls */
+	X509 *pull_ca; /* signs the client certificate of Authenticated Origin Pulls */
+	char *pull_ca_pem;
 	char *tls_key_pem; /* the API's own server certificate, by a CA of its own (ca.pem) */
 	char *tls_certificate_pem;
 	EVP_PKEY *stranger; /* nobody's key, for leaves that must not be accepted */

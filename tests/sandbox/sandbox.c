@@ -146,12 +146,11 @@ static int text_write(const struct sandbox *sandbox, const char *name, const cha
 			     strlen(text), &FILE_ACCESS(0644), FILE_NO_SYNC, error);
 }
 
-static void root_digest(const struct sandbox *sandbox, enum algorithm algorithm,
-			char text[static 65])
+static void root_digest(const X509 *root, char text[static 65])
 {
 	unsigned char digest[EVP_MAX_MD_SIZE] = {0};
 	unsigned length = 0;
-	if (!X509_digest(sandbox->authority.root[algorithm], EVP_sha256(), digest, &length))
+	if (!X509_digest(root, EVP_sha256(), digest, &length))
 		abort();
 	for (size_t i = 0; i < 32; i++)
 		snprintf(text + 2 * i, 3, "%02X", digest[i]);
@@ -162,8 +161,10 @@ int sandbox_announce(const struct sandbox *sandbox, const char *address, struct 
 	const char *where = sandbox->options.state_dir;
 	char ecc[65];
 	char rsa[65];
-	root_digest(sandbox, ALGORITHM_ECC, ecc);
-	root_digest(sandbox, ALGORITHM_RSA, rsa);
+	char pull[65];
+	root_digest(sandbox->authority.root[ALGORITHM_ECC], ecc);
+	root_digest(sandbox->authority.root[ALGORITHM_RSA], rsa);
+	root_digest(sandbox->authority.pull_ca, pull);
 
 	CLEANUP(freep) char *endpoint = string_format("%s/client/v4\n", address);
 	CLEANUP(freep)
@@ -172,10 +173,13 @@ int sandbox_announce(const struct sandbox *sandbox, const char *address, struct 
 				  "endpoint = %s/client/v4\n"
 				  "token_file = %s/token\n"
 				  "ca_file = %s/ca.pem\n"
-				  "; its roots: %s/ssl/static/origin_ca_{ecc,rsa}_root.pem\n"
-				  "; SHA-256 of origin_ca_ecc_root.pem: %s\n"
-				  "; SHA-256 of origin_ca_rsa_root.pem: %s\n",
-				  address, where, where, address, ecc, rsa);
+				  "root_url = %s/ssl/static\n"
+				  "; origin_ca_ecc_root.pem, origin_ca_rsa_root.pem,\n"
+				  "; authenticated_origin_pull_ca.pem\n"
+				  "root_sha256 = %s\n"
+				  "    %s\n"
+				  "    %s\n",
+				  address, where, where, address, ecc, rsa, pull);
 	int result = text_write(sandbox, "endpoint", endpoint, error);
 	return result < 0 ? result : text_write(sandbox, "agent.ini", ini, error);
 }

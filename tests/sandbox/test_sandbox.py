@@ -1,13 +1,14 @@
 """The Origin CA's four calls, as the facts have them (rules of the API, one test a rule)."""
 
 import base64
+import configparser
 import datetime
 import json
 import re
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -62,7 +63,9 @@ def test_roots_look_like_cloudflares_but_say_that_they_are_not(shared):
         assert "not Cloudflare" in who.value
         served = shared.get(f"/ssl/static/origin_ca_{name}_root.pem", token="")
         assert x509.load_pem_x509_certificate(served.body) == root
-    assert shared.get("/ssl/static/authenticated_origin_pull_ca.pem").status == 200
+    served = shared.get("/ssl/static/authenticated_origin_pull_ca.pem", token="")
+    assert (x509.load_pem_x509_certificate(served.body)
+            == shared.root("authenticated_origin_pull_ca.pem"))
     assert shared.get("/ssl/static/tls.key").status == 404
 
 
@@ -71,6 +74,17 @@ def test_edge_client_certificate_is_signed_by_the_origin_pull_authority(shared):
     client = shared.root("origin_pull_client.pem")
     ca.public_key().verify(client.signature, client.tbs_certificate_bytes, padding.PKCS1v15(),
                            client.signature_hash_algorithm)
+    purposes = client.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(purposes) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+
+
+def test_configuration_for_the_agent_pins_what_is_served(shared):
+    ini = configparser.ConfigParser()
+    ini.read(shared.directory / "agent.ini")
+    assert ini["api"]["root_url"] == f"{shared.address}/ssl/static"
+    names = ("origin_ca_ecc_root.pem", "origin_ca_rsa_root.pem", "authenticated_origin_pull_ca.pem")
+    assert ini["api"]["root_sha256"].split() == [
+        shared.root(name).fingerprint(hashes.SHA256()).hex().upper() for name in names]
 
 
 def test_id_is_the_serial_in_decimal_and_random(shared):
@@ -172,7 +186,8 @@ DER = base64.b64encode(x509.load_pem_x509_csr(CSR_P256.encode()).public_bytes(
 
 @pytest.mark.parametrize("csr", [
     DER, "x", CSR_P256.replace("\n", "\\n"), CSR_P256[:200], CSR_P256.replace("REQUEST", "REQ"),
-    CSR_P256.replace("M", "N", 1), 7, None, ["x"]])
+    CSR_P256.replace("M", "N", 1), 7, None, ["x"]],
+    ids=["der", "word", "backslashes", "cut", "label", "byte", "number", "null", "list"])
 def test_csr_that_is_not_pem_is_1007(shared, csr):
     body = {"csr": csr, "hostnames": ["example.com"], "request_type": "origin-ecc"}
     answer = shared.post("/certificates", body)
@@ -190,7 +205,8 @@ def test_csr_with_a_broken_signature_is_1007(shared):
 
 @pytest.mark.parametrize("csr,request_type", [
     (CSR_P256, "origin-rsa"), (CSR_RSA, "origin-ecc"),
-    (csr_new(key_new("secp256k1")), "origin-ecc"), (csr_new(key_new("rsa1024")), "origin-rsa")])
+    (csr_new(key_new("secp256k1")), "origin-ecc"), (csr_new(key_new("rsa1024")), "origin-rsa")],
+    ids=["p256", "rsa2048", "secp256k1", "rsa1024"])
 def test_key_that_does_not_suit_the_request_type_is_1011(shared, csr, request_type):
     answer = shared.issue(csr=csr, request_type=request_type)
     assert (answer.status, answer.code) == (400, 1011)

@@ -51,6 +51,7 @@ class Agent:
         self.host, self.sandbox = host, sandbox
         self.has_user = host.run(["getent", "passwd", USER], check=False).returncode == 0
         if sandbox:
+            self.roots = sandbox.roots_keys()
             self.token(sandbox.token)
             host.write(f"{CONFIG_DIRECTORY}/sandbox-ca.pem", sandbox.root)
         self.configure()
@@ -70,6 +71,7 @@ class Agent:
                 "endpoint": f"{self.sandbox.endpoint}/client/v4",
                 "ca_file": f"{CONFIG_DIRECTORY}/sandbox-ca.pem",
                 "token_file": f"{CONFIG_DIRECTORY}/api-token",
+                **self.roots,
             }
         keys.update(api or {})
         keys = {key: value for key, value in keys.items() if value is not None}

@@ -34,7 +34,7 @@ shift
 old=$(cat /proc/$(cat /run/nginx.pid)/task/*/children)
 systemctl reload nginx.service
 for worker in $old; do
-	while [ -d /proc/$worker ]; do sleep 0.005; done
+	tail --pid="$worker" --sleep-interval=0.01 -f /dev/null
 done
 set +e
 "$@"

@@ -38,7 +38,7 @@ class Scenario:
     def before(lab):
         """nginx with a certificate made by hand; it takes the snippet as soon as there is one."""
         lab.sandbox.clear_faults()
-        by_hand = lab.nginx.self_signed(NAME, key=["rsa:2048"])
+        by_hand = lab.nginx.self_signed(NAME, key_type="rsa-2048")
         pattern = lab.nginx.snippet(NAME).replace(".conf", ".con[f]")
         server(lab, f"include {by_hand};\n\tinclude {pattern};")
         lab.host.run(["sed", "-i", "s/^worker_processes.*/worker_processes 1;/",

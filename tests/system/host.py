@@ -17,9 +17,11 @@ import shlex
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 import network
+from inside import Inside, InsideError, TimedOut
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
@@ -38,18 +40,6 @@ SANITIZER_REPORT = re.compile(
 )
 # grep's pattern for the journal, with the lines after it that tell where
 SANITIZER_GREP = "ERROR: [A-Za-z]*Sanitizer|runtime error: |LeakSanitizer has encountered"
-
-# Atomic: the owner and mode are set before the name exists, so an inotify watcher sees whole files.
-WRITE_SCRIPT = """set -eu
-umask 077
-mkdir -p -m 755 -- "${1%/*}/"
-file=$(mktemp -- "${1%/*}/.${1##*/}.XXXXXX")
-trap 'rm -f -- "$file"' EXIT
-cat > "$file"
-[ -z "$3" ] || chown -- "$3" "$file"
-chmod -- "$2" "$file"
-mv -fT -- "$file" "$1"
-"""
 
 
 class CommandError(AssertionError):
@@ -128,6 +118,7 @@ class Host:
     def __init__(self, lower="/", add=None, bind=(), bind_ro=(), pre="", boot_timeout=60):
         self.pid = None
         self._spawned = []
+        self._entered, self._starting = None, threading.Lock()
         self._log = tempfile.TemporaryFile("w+")
         environment = {
             "PATH": PATH,
@@ -175,43 +166,46 @@ class Host:
 
     # --- commands
 
+    @staticmethod
+    def _variables(env):
+        return {"container": "sdtest", "HOME": "/root", "LANG": "C.UTF-8", "PATH": PATH,
+                **SANITIZER_ENVIRONMENT, **(env or {})}
+
     def _enter(self, argv, env):
         if self.pid is None:
             raise RuntimeError("the host is stopped")
-        variables = {
-            "container": "sdtest", "HOME": "/root", "LANG": "C.UTF-8", "PATH": PATH,
-            **SANITIZER_ENVIRONMENT, **(env or {}),
-        }
-        words = [f"{name}={value}" for name, value in variables.items()]
+        words = [f"{name}={value}" for name, value in self._variables(env).items()]
         return ["nsenter", "-t", str(self.pid), "-a", "--", "env", "-i", *words, *map(str, argv)]
+
+    def _inside(self):
+        """The process inside that runs and writes for us, from the first use on."""
+        with self._starting:
+            if self._entered is None:
+                self._entered = Inside(self._enter([], None))
+        return self._entered
+
+    def _file(self, what, path, *arguments):
+        """One of the file operations of Inside; its failure is the test's."""
+        __tracebackhide__ = True
+        try:
+            return getattr(self._inside(), what)(path, *arguments)
+        except InsideError as error:
+            raise CommandError([what, path], str(error), "", "") from None
 
     def run(self, argv, check=True, input=None, timeout=60, env=None, binary=False):
         """Run a command inside to its end. check: True: must exit 0; a number or a collection of
         numbers: must exit with (one of) these; False: whatever it exits with. A sanitizer's
         finding is an error always."""
         __tracebackhide__ = True      # the caller's line is what a failing test should show
-        process = Process(
-            self._enter(argv, env), stdin=subprocess.PIPE if input is not None else
-            subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
         if isinstance(input, str):
             input = input.encode()
+        argv = [str(word) for word in argv]
         try:
-            stdout, stderr = process.communicate(input, timeout)
-        except subprocess.TimeoutExpired:
-            process.kill_group()
-            try:
-                stdout, stderr = process.communicate(timeout=5)
-            except subprocess.TimeoutExpired as late:   # a daemon holds the pipes
-                stdout, stderr = late.stdout or b"", late.stderr or b""
-                process.stdout.close()
-                process.stderr.close()
-            raise CommandError(argv, f"still running after {timeout} s", stdout, stderr) from None
-        except BaseException:
-            process.kill_group()
-            raise
-        code, report = process.returncode, stderr.decode(errors="replace")
+            code, stdout, stderr = self._inside().run(argv, self._variables(env), input, timeout)
+        except TimedOut as late:
+            raise CommandError(argv, f"still running after {timeout} s", late.stdout,
+                               late.stderr) from None
+        report = stderr.decode(errors="replace")
         if not binary:
             stdout, stderr = stdout.decode(errors="replace"), report
         if code == SANITIZER_EXIT or SANITIZER_REPORT.search(report):
@@ -242,27 +236,27 @@ class Host:
     def write(self, path, text, mode=0o644, owner=None):
         """Replace a file at once; directories above it are made. owner: "user:group"."""
         data = text.encode() if isinstance(text, str) else text
-        self.run(["sh", "-c", WRITE_SCRIPT, "write", path, f"{mode:o}", owner or ""], input=data)
+        self._file("write", path, data, mode, owner)
 
     def read(self, path, binary=False):
-        return self.run(["cat", "--", path], binary=binary).stdout
+        data = self._file("read", path)
+        return data if binary else data.decode(errors="replace")
 
     def exists(self, path):
         """Whether the name exists, be it a symlink to nowhere."""
-        script = '[ -e "$1" ] || [ -L "$1" ]'
-        return self.run(["sh", "-c", script, "exists", path], check=(0, 1)).returncode == 0
+        return self._file("exists", path)
 
     def list(self, path):
         """The names in a directory, sorted."""
-        return sorted(self.output(["find", path, "-mindepth", "1", "-maxdepth", "1", "-printf",
-                                   "%f\\n"]).splitlines())
+        return self._file("list", path)
 
     def stat(self, path, form="%a %U:%G"):
         """Mode, owner and group ("640 root:www-data"), or what stat(1)'s format says."""
         return self.output(["stat", "-c", form, "--", path])
 
     def remove(self, path):
-        self.run(["rm", "-rf", "--", path])
+        """A file or a whole tree, if it is there."""
+        self._file("remove", path)
 
     # --- systemd
 
@@ -292,8 +286,7 @@ class Host:
         self.run(["journalctl", "--sync"], check=False)
         journal = "journalctl --no-pager --quiet -o short"
         script = f"{journal} | grep -E -A 40 '{SANITIZER_GREP}' || true"
-        return subprocess.run(self._enter(["sh", "-c", script], None), capture_output=True,
-                              text=True, timeout=60, check=True).stdout
+        return self.run(["sh", "-c", script]).stdout
 
     # --- network
 
@@ -335,6 +328,9 @@ class Host:
             process.kill_group()
             process.end()
         self._spawned.clear()
+        if self._entered is not None:
+            self._entered.close()
+            self._entered = None
         self.pid = None
         try:
             driver.stdin.close()

@@ -11,10 +11,12 @@ import datetime
 import os
 import socket
 import ssl
+import tempfile
 import threading
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -60,10 +62,17 @@ class Leaf:
     sans: tuple
     sha256: str              # of the DER, hexadecimal, lower case
     not_after: datetime.datetime
+    key_type: str            # in the agent's words: "ecdsa-p256", "rsa-2048"
     pem: str
 
     def __getitem__(self, name):
         return getattr(self, name)
+
+
+def key_type(public):
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return f"ecdsa-p{public.curve.key_size}"
+    return f"rsa-{public.key_size}"
 
 
 def leaf_from_der(der):
@@ -81,21 +90,28 @@ def leaf_from_der(der):
         sans=sans,
         sha256=certificate.fingerprint(hashes.SHA256()).hex(),
         not_after=certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc),
+        key_type=key_type(certificate.public_key()),
         pem=ssl.DER_cert_to_PEM_cert(der),
     )
 
 
-def tls_context(ca=None):
-    """Verifies as Cloudflare's Full (strict) does when given roots (PEM text), else takes all."""
+def tls_context(ca=None, client=None):
+    """Verifies as Cloudflare's Full (strict) does when given roots (PEM text), else takes all.
+    `client`: certificate and key (PEM text) to show to a server that asks for them."""
     context = ssl.create_default_context(cadata=ca)
+    if client is not None:
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+            file.write(client)
+            file.flush()
+            context.load_cert_chain(file.name)
     if ca is None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def handshake(host, hostname, port=443, address="127.0.0.1", ca=None, timeout=10):
+def handshake(host, hostname, port=443, address="127.0.0.1", ca=None, client=None, timeout=10):
     """Shake hands with a server inside the host; a wrong certificate raises ssl.SSLError."""
     with host.connect(port, address, timeout) as plain:
-        with tls_context(ca).wrap_socket(plain, server_hostname=hostname) as secure:
+        with tls_context(ca, client).wrap_socket(plain, server_hostname=hostname) as secure:
             return leaf_from_der(secure.getpeercert(binary_form=True))

@@ -5,12 +5,13 @@ import dataclasses
 import http.client
 import json
 import os
+import ssl
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from network import tls_context
+from network import leaf_from_der, tls_context
 from product import STOP
 
 UNIT = "origin-ca-sandbox.service"
@@ -111,6 +112,20 @@ class Sandbox:
         """Both Origin CA roots (PEM): what Cloudflare's Full (strict) verifies a leaf with."""
         paths = (f"/ssl/static/origin_ca_{name}_root.pem" for name in ("ecc", "rsa"))
         return "".join(self.request("GET", path).body.decode() for path in paths)
+
+    def roots_keys(self):
+        """What the agent's [api] section needs to know to fetch and believe the sandbox's roots:
+        both Origin CA roots, and the CA of Authenticated Origin Pulls."""
+        names = ("origin_ca_ecc_root", "origin_ca_rsa_root", "authenticated_origin_pull_ca")
+        pins = [leaf_from_der(ssl.PEM_cert_to_DER_cert(self.host.read(
+            f"{self.directory}/{name}.pem"))).sha256 for name in names]
+        return {"root_url": f"{self.endpoint}/ssl/static", "root_sha256": pins}
+
+    def edge(self):
+        """Certificate and key (PEM) that Cloudflare's edge shows to an origin that asks for them:
+        for `client=` of Server.served(), ask() and client()."""
+        return "".join(self.host.read(f"{self.directory}/origin_pull_client.{suffix}")
+                       for suffix in ("pem", "key"))
 
     def _connect(self, timeout):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)

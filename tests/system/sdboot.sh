@@ -132,7 +132,7 @@ sd_sweep() {                     # $1: cgroup2.  What a SIGKILLed run left: empt
 }
 
 sd_boot() {                      # not in a subshell: init dies with the calling shell
-	local cgroup2 end state=''
+	local cgroup2 end name state=''
 	cgroup2=$(findmnt -nro TARGET -t cgroup2 | head -n 1)
 	[ -n "$cgroup2" ] || { echo "sd_boot: no cgroup2 is mounted" >&2; return 1; }
 	sd_sweep "$cgroup2"
@@ -153,7 +153,9 @@ sd_boot() {                      # not in a subshell: init dies with the calling
 		# no newline at the end of this file: read succeeds and says otherwise
 		read -r sd_init 2> /dev/null < "/proc/$sd_unshare/task/$sd_unshare/children" || true
 		sd_init=${sd_init%% *}
-		if [ "$(cat "/proc/${sd_init:-x}/comm" 2> /dev/null)" = systemd ] &&
+		name=''
+		read -r name 2> /dev/null < "/proc/${sd_init:-x}/comm" || true
+		if [ "$name" = systemd ] &&
 			[ -S "/proc/$sd_init/root/run/dbus/system_bus_socket" ]; then
 			state=$(sd timeout "$SD_TIMEOUT" systemctl is-system-running --wait 2>&1) || true
 			case $state in

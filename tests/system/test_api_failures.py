@@ -117,6 +117,7 @@ def test_leaf_that_no_published_root_signed_is_refused(agent, sandbox):
 
 
 def test_root_that_is_not_published_is_ignored_with_a_warning(agent, sandbox):
+    agent.configure(api={"root_sha256": None, "root_url": "https://127.0.0.1:9/nobody"})
     plant_root(agent, "sandbox.pem", sandbox.roots())
     sandbox.fault("POST /certificates:not-signed")
     done = agent.renew(check=0)

@@ -6,6 +6,7 @@ import re
 import signal
 import ssl
 import subprocess
+import threading
 
 import pytest
 
@@ -74,6 +75,38 @@ def test_command_that_hangs_is_ended_with_its_children(module_host):
     with pytest.raises(CommandError, match="still running after 0.5 s"):
         module_host.run(["sh", "-c", "echo begun; sleep 4711 & sleep 4711"], timeout=0.5)
     assert "sleep 4711" not in module_host.output(["ps", "-eo", "args"])
+
+
+def test_command_has_no_descriptors_of_the_harness_and_its_daemon_holds_up_nobody(module_host):
+    script = "ls /proc/self/fd; sleep 4716 > /dev/null 2>&1 &"
+    listed = module_host.run(["sh", "-c", script], timeout=20).stdout.split()
+    assert listed == ["0", "1", "2", "3"]       # 3: the directory that ls reads
+    module_host.run(["pkill", "-f", "sleep 4716"])
+
+
+def test_commands_that_run_at_once_keep_their_output_apart(module_host):
+    found = {}
+
+    def work(number):
+        script = f"sleep 0.0{number % 5}; yes {number} | head -c 300000; exit {number}"
+        found[number] = module_host.run(["sh", "-c", script], check=number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(8):
+        assert set(found[number].stdout.split()) == {str(number)}
+        assert len(found[number].stdout) == 300000
+
+
+def test_signal_and_missing_program_are_told_like_exit_codes(module_host):
+    assert module_host.run(["sh", "-c", "kill -9 $$"], check=False).returncode == -signal.SIGKILL
+    done = module_host.run(["no-such-program"], check=127)
+    assert "No such file or directory" in done.stderr
+    with pytest.raises(CommandError, match="/srv/nothing"):
+        module_host.read("/srv/nothing")
 
 
 def test_written_file_has_content_mode_and_owner(module_host):

@@ -90,7 +90,7 @@ def test_leaf_that_is_not_shown_is_taken_back(fast):
     done = agent.renew(NAME, force=True, check=1)
     target = done.target(NAME)
     assert "still the previous certificate" in target["error"]["message"]
-    assert f"include {nginx.snippet(NAME)}" in target["error"]["remedy"]
+    assert f"a copied path instead of {nginx.snippet(NAME)}" in target["error"]["remedy"]
     assert target["rolled_back"] and done.json["reloads"] == 2
     assert host.read(nginx.snippet(NAME)) == before
     assert fast.served() == fast.serials()[0]

@@ -286,33 +286,6 @@ static void test_ten_thousand_sections_alike_do_not_take_their_square(void **sta
 	assert_int_equal(config->problem_count, 101);
 }
 
-static void test_the_sample_is_right_as_it_is_and_with_every_key_written(void **state)
-{
-	(void)state;
-	struct error error = {0};
-	struct buffer text = BUFFER(CONFIG_FILE_LIMIT);
-	assert_int_equal(file_read(TEST_SOURCE_DIR "/etc/agent.ini", &text, &error), 0);
-	CLEANUP(config_freep) struct config *sample = config_of(text.data);
-	assert_problems(sample, "");
-	assert_int_equal(sample->certificate_count, 0);
-
-	/* ";key = value", ";[section]" and ";  continuation" after it without their ";". */
-	struct buffer written = BUFFER(CONFIG_FILE_LIMIT);
-	for (char *line = strtok(text.data, "\n"); line; line = strtok(NULL, "\n"))
-		if (line[0] != ';' || line[1] == '[' || (line[1] >= 'a' && line[1] <= 'z') ||
-		    string_starts(line, ";  "))
-			buffer_add_format(&written, "%s\n", line[0] == ';' ? line + 1 : line);
-	buffer_add_text(&written, "[api other-account]\n");
-	CLEANUP(config_freep)
-	struct config *all = config_of(strstr(buffer_text(&written), "[agent]"));
-	assert_problems(all, "");
-	assert_int_equal(all->certificate_count, 1);
-	assert_int_equal(all->certificates[0]->hostnames.count, 4);
-	assert_int_equal(all->target_count, 1);
-	buffer_free(&written);
-	buffer_free(&text);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -331,7 +304,6 @@ int main(void)
 		TEST(test_files_that_anyone_may_change_are_said),
 		TEST(test_a_file_name_cannot_forge_a_line_of_the_log),
 		TEST(test_ten_thousand_sections_alike_do_not_take_their_square),
-		TEST(test_the_sample_is_right_as_it_is_and_with_every_key_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

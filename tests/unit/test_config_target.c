@@ -1,4 +1,4 @@
-/* target.c, api.c and url.c: web servers and accounts. */
+/* target.c and target_probe.c: what is the same for all kinds of web servers. */
 #include "config_text.h"
 
 static void test_every_key_of_a_target_is_read(void **state)
@@ -101,7 +101,8 @@ static void test_wrong_values_of_a_target_say_what_is_right(void **state)
 	assert_line("target nginx", "unit = ../x.service",
 		    "unit = ../x.service: not the name of a systemd unit");
 	assert_line("target nginx", "reload = relaod",
-		    "reload = relaod: must be one of: reload, restart, none; did you mean "
+		    "reload = relaod: must be one of: reload, restart, ssl-reload, command, "
+		    "none; did you mean "
 		    "\"reload\"?");
 	assert_line("target nginx", "template = ../x",
 		    "template = ../x: neither the name of a template nor an absolute path; write "
@@ -120,28 +121,6 @@ static void test_wrong_values_of_a_target_say_what_is_right(void **state)
 	assert_line("target nginx", "snippet_dir = /etc/nginx/../../etc",
 		    "snippet_dir = /etc/nginx/../../etc: \"..\" in a path may lead elsewhere than "
 		    "it seems; write the path without it");
-}
-
-static void test_types_and_keys_that_are_not_built_are_refused_by_name(void **state)
-{
-	(void)state;
-	assert_line("target web", "type = haproxy",
-		    "\"type = haproxy\" is not built yet in this version; remove the line");
-	assert_line("target nginx", "reload = ssl-reload",
-		    "\"reload = ssl-reload\" is not built yet in this version; remove the line");
-	assert_line("target nginx", "config_test = x",
-		    "\"config_test\" is not built yet in this version; remove the line");
-	assert_line("target nginx", "manager_url = x",
-		    "\"manager_url\" is not built yet in this version; remove the line");
-	assert_line("target nginx", "manager_credentials_file = x",
-		    "\"manager_credentials_file\" is not built yet in this version; remove the "
-		    "line");
-	assert_line("api", "root_url = x",
-		    "\"root_url\" is not built yet in this version; remove the line");
-	assert_text_problems("[target tomcat]\n[target web]\n",
-			     "/c/agent.ini:1: [target tomcat]: type \"tomcat\" is not built yet in "
-			     "this version; write \"type = nginx\"\n"
-			     "/c/agent.ini:2: [target web] has no type; write \"type = nginx\"");
 }
 
 static void test_the_agents_own_directories_are_no_snippet_dirs(void **state)
@@ -173,9 +152,10 @@ static void test_two_targets_of_one_certificate_never_write_one_file(void **stat
 					  "[certificate a.example]\ntargets = one\n  two\n"
 					  "[certificate b.example]\ntargets = one\n"
 					  "[certificate c.example]\ntargets = two two\n");
-	assert_problems(config, "/c/agent.ini:9: targets \"one\" and \"two\" would both write "
-				"/n/a.example.conf; give one of them another snippet_dir\n"
-				"(warning) /c/agent.ini:13: target \"two\" is named twice");
+	assert_problems(config,
+			"/c/agent.ini:9: targets \"one\" and \"two\" would both write the "
+			"snippet of this certificate in /n; give one of them another snippet_dir\n"
+			"(warning) /c/agent.ini:13: target \"two\" is named twice");
 	assert_int_equal(config->certificate_count, 2);
 	assert_int_equal(certificate_of(config, "c.example")->target_count, 1);
 	assert_int_equal(config_error_count(config), 1);
@@ -188,124 +168,16 @@ static void test_a_certificate_of_a_wrong_target_says_which(void **state)
 			     "[certificate a.example]\ntargets = web\n"
 			     "[certificate b.example]\ntargets = ngnix\n"
 			     "[certificate c.example]\ntargets = nginx\n  mail\n"
-			     "[certificate d.example]\ntargets = apache\n",
+			     "[certificate d.example]\ntargets = custom\n",
 			     "/c/agent.ini:3: mode = 7777: must be at most 0777\n"
 			     "/c/agent.ini:5: target \"web\" is wrong itself, at /c/agent.ini:1\n"
 			     "/c/agent.ini:7: there is no target \"ngnix\"; did you mean "
 			     "\"nginx\"?\n"
 			     "/c/agent.ini:10: there is no target \"mail\"; write a section "
 			     "[target NAME] for it\n"
-			     "/c/agent.ini:12: target \"apache\": this type is not built yet in "
-			     "this version; remove the target from the certificate");
-}
-
-static void test_every_key_of_an_api_is_read(void **state)
-{
-	(void)state;
-	CLEANUP(config_freep)
-	struct config *config = config_of("[api]\n"
-					  "endpoint = http://127.1.2.3:8080/client/v4//\n"
-					  "token_file = /etc/token\n"
-					  "ca_file = /etc/ca.pem\n"
-					  "proxy = socks5h://user:p@ss@[::1]:1080\n"
-					  "timeout = 5s\n"
-					  "[api empty]\n");
-	assert_problems(config, "");
-	assert_int_equal(config->api_count, 2);
-	const struct config_api *api = config_api_find(config, "");
-	assert_string_equal(api->endpoint, "http://127.1.2.3:8080/client/v4");
-	assert_string_equal(api->token_file, "/etc/token");
-	assert_string_equal(api->ca_file, "/etc/ca.pem");
-	assert_string_equal(api->proxy, "socks5h://user:p@ss@[::1]:1080");
-	assert_int_equal(api->timeout, 5);
-	api = config_api_find(config, "empty");
-	assert_string_equal(api->endpoint, "https://api.cloudflare.com/client/v4");
-	assert_null(api->token_file);
-	assert_null(api->ca_file);
-	assert_null(api->proxy);
-	assert_int_equal(api->timeout, 30);
-}
-
-static void test_a_token_is_never_sent_in_the_clear(void **state)
-{
-	(void)state;
-	static const char *const fine[] = {"https://a.example", "http://localhost:1/x",
-					   "http://[::1]:8080/client/v4", "HTTP://127.255.0.1/"};
-	for (size_t i = 0; i < ARRAY_SIZE(fine); i++) {
-		CLEANUP(freep) char *text = string_format("[api]\nendpoint = %s\n", fine[i]);
-		assert_text_problems(text, "");
-	}
-	static const char *const plain[] = {"http://a.example",
-					    "http://128.0.0.1",
-					    "http://localhost.a.example",
-					    "http://[::2]/",
-					    "http://127.0.0.1.a.example/",
-					    "http://[::ffff:1.2.3.4]/"};
-	for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
-		CLEANUP(freep) char *line = string_format("endpoint = %s", plain[i]);
-		CLEANUP(freep)
-		char *problem = string_format("%s: plain http would show the API token to the "
-					      "network; it is for 127.0.0.0/8, [::1] and localhost "
-					      "alone; write https://",
-					      line);
-		assert_line("api", line, problem);
-	}
-}
-
-static void test_other_endpoints_are_refused_without_showing_them(void **state)
-{
-	(void)state;
-	static const char *const wrong[] = {"api.cloudflare.com", "https://",	  "https://a:0/",
-					    "https://a:99999/",	  "https://[x]/", "https://a b/"};
-	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-		CLEANUP(freep) char *line = string_format("endpoint = %s", wrong[i]);
-		assert_line("api", line, "endpoint: not a URL; write https://HOST/PATH");
-	}
-	assert_line("api", "endpoint = https://token@a.example/",
-		    "endpoint: credentials in the URL; the API token is read from token_file");
-	assert_line("api", "endpoint = https://a.example/?key=1",
-		    "endpoint: must have neither \"?\" nor \"#\"");
-	assert_line("api", "endpoint = ftp://a.example/",
-		    "endpoint = ftp://a.example/: must start with https://");
-}
-
-static void test_secrets_are_never_in_a_message(void **state)
-{
-	(void)state;
-	assert_line("api", "proxy = ftp://user:hunter2@p.example",
-		    "proxy: the scheme must be http, https or socks5h");
-	assert_line("api", "proxy = user:hunter2@p.example",
-		    "proxy: not the URL of a proxy; write SCHEME://[USER:PASSWORD@]HOST[:PORT], "
-		    "with /, ? and # of a password as %2F, %3F and %23");
-	assert_line("api", "proxy = \"http://user:hunter2@p.example\"",
-		    "proxy: values are written without quotation marks; remove them");
-	assert_line("api", "token_file = hunter2",
-		    "token_file: not an absolute path; write the path of a file that holds the API "
-		    "token, never the token itself");
-	assert_line("api", "token = hunter2",
-		    "unknown key \"token\" in [api]; did you mean \"token_file\"?");
-	assert_line("api", "hunter2",
-		    "neither \"key = value\" nor a section header; indent the line if it continues "
-		    "the value above it");
-}
-
-static void test_a_wrong_api_refuses_the_certificates_that_use_it(void **state)
-{
-	(void)state;
-	CLEANUP(config_freep)
-	struct config *config = config_of("[api]\ntimeout = x\n"
-					  "[api other]\n"
-					  "[certificate a.example]\n"
-					  "[certificate b.example]\napi = other\n"
-					  "[certificate c.example]\napi = othr\n");
-	assert_problems(config, "/c/agent.ini:2: timeout = x: not a duration; write a whole number "
-				"and s, m, h or d, such as 30m\n"
-				"/c/agent.ini:4: [api] is wrong itself, at /c/agent.ini:1\n"
-				"/c/agent.ini:8: there is no [api othr]; write that section, or "
-				"remove \"api\" to use [api]");
-	assert_null(config_api_find(config, ""));
-	certificate_of(config, "b.example");
-	assert_false(config->incomplete);
+			     "/c/agent.ini:12: target \"custom\" needs a section of its own; "
+			     "write [target custom] with \"template\" and one of \"unit\", "
+			     "\"reload_command\" and \"reload = none\"");
 }
 
 int main(void)
@@ -315,15 +187,9 @@ int main(void)
 		cmocka_unit_test(test_an_empty_target_has_the_defaults),
 		cmocka_unit_test(test_probes_are_an_address_and_a_port),
 		cmocka_unit_test(test_wrong_values_of_a_target_say_what_is_right),
-		cmocka_unit_test(test_types_and_keys_that_are_not_built_are_refused_by_name),
 		cmocka_unit_test(test_the_agents_own_directories_are_no_snippet_dirs),
 		cmocka_unit_test(test_two_targets_of_one_certificate_never_write_one_file),
 		cmocka_unit_test(test_a_certificate_of_a_wrong_target_says_which),
-		cmocka_unit_test(test_every_key_of_an_api_is_read),
-		cmocka_unit_test(test_a_token_is_never_sent_in_the_clear),
-		cmocka_unit_test(test_other_endpoints_are_refused_without_showing_them),
-		cmocka_unit_test(test_secrets_are_never_in_a_message),
-		cmocka_unit_test(test_a_wrong_api_refuses_the_certificates_that_use_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ static char other_shop[] = "shop2";
 /* A host by hand: a directory with templates/ and state/. */
 struct host {
 	char *directory, *state_dir;
+	const char *password; /* of the keystore */
 	struct config config;
 	struct config_target target;
 	struct config_certificate certificate;
@@ -91,10 +92,11 @@ static int render(const struct host *host, unsigned number, struct buffer *text,
 		  struct error *error)
 {
 	struct snippet_template template = {0};
+	struct snippet_input input = {&host->certificate, number, host->state_dir, host->password,
+				      host->certificate.key_type};
 	int result = snippet_template_load(&host->config, &host->target, &template, error);
 	if (result == 0)
-		result = snippet_render(&template, &host->certificate, number, host->state_dir,
-					text, error);
+		result = snippet_render(&template, &input, text, error);
 	snippet_template_free(&template);
 	return result;
 }
@@ -141,6 +143,48 @@ static void test_a_template_is_given_all_that_the_header_promises(void **state)
 		host->directory, host->state_dir, host->state_dir, host->state_dir,
 		host->state_dir);
 	assert_renders(host, 7, expected);
+}
+
+static void test_what_only_some_certificates_have_is_missing_for_the_others(void **state)
+{
+	struct host *host = *state;
+	file_put(host, "templates", "nginx.mustache",
+		 "{{#combined}}combined {{combined}}{{/combined}}"
+		 "{{#client_ca}} ca {{client_ca}}{{/client_ca}}{{#keystore}}k{{/keystore}}"
+		 "{{#truststore}}t{{/truststore}}\n"
+		 "{{#hostnames}}{{^first}},{{/first}}{{name}}{{#last}}.{{/last}}{{/hostnames}}");
+	assert_renders(host, 7, "\nxn--bcher-kva.example,*.shop.example.");
+	host->certificate.formats = FORMAT_COMBINED | FORMAT_P12;
+	host->certificate.authenticated_origin_pulls = true;
+	CLEANUP(freep)
+	char *expected = string_format("combined %s/certificates/shop/0007/combined.pem "
+				       "ca %s/roots/authenticated_origin_pull_ca.pem\n"
+				       "xn--bcher-kva.example,*.shop.example.",
+				       host->state_dir, host->state_dir);
+	assert_renders(host, 7, expected);
+}
+
+static void test_keystores_are_beside_the_snippet_of_kinds_that_have_them(void **state)
+{
+	struct host *host = *state;
+	host->target.type = TARGET_TOMCAT;
+	file_put(host, "templates", "nginx.mustache",
+		 "{{keystore}} {{keystore_password}} {{truststore}}");
+	struct buffer text = BUFFER(1000);
+	struct error error = {0};
+	assert_int_equal(render(host, 7, &text, &error), -EINVAL);
+	assert_int_equal(error.class, ERROR_BUG);
+	assert_int_equal(text.length, 0);
+
+	host->password = "Geheim&1";
+	CLEANUP(freep)
+	char *without = string_format("%s/shop.p12 Geheim&amp;1 ", host->target.snippet_dir);
+	assert_renders(host, 7, without);
+	host->certificate.authenticated_origin_pulls = true;
+	CLEANUP(freep)
+	char *with = string_format("%s%s/shop.truststore", without, host->target.snippet_dir);
+	assert_renders(host, 7, with);
+	buffer_free(&text);
 }
 
 static void test_generation_zero_is_the_placeholder(void **state)
@@ -218,7 +262,9 @@ static char *rendered_from(const struct host *host, unsigned number, const char 
 	if (snippet_template_load(&host->config, &host->target, &template, &error) < 0)
 		fail_msg("%s", error.message);
 	char *digest = memory_alloc(1, SHA256_TEXT_SIZE);
-	snippet_rendered_from(&template, &host->certificate, number, state_dir, digest);
+	struct snippet_input input = {&host->certificate, number, state_dir, host->password,
+				      host->certificate.key_type};
+	snippet_rendered_from(&template, &input, digest);
 	assert_int_equal(strlen(digest), SHA256_TEXT_SIZE - 1);
 	snippet_template_free(&template);
 	return digest;
@@ -262,6 +308,17 @@ static void test_everything_that_a_snippet_depends_on_changes_its_digest(void **
 	DIFFERS();
 	host->target.name = other_web;
 	DIFFERS();
+	certificate->formats = FORMAT_COMBINED;
+	DIFFERS();
+	certificate->authenticated_origin_pulls = true;
+	DIFFERS();
+	host->target.type = TARGET_TOMCAT;
+	host->password = "one";
+	DIFFERS();
+	host->password = "two";
+	DIFFERS();
+	host->target.snippet_dir[0] = '#';
+	DIFFERS();
 	string_list_take(&seen, rendered_from(host, 8, host->state_dir));
 	string_list_take(&seen, rendered_from(host, 7, "/elsewhere"));
 #undef DIFFERS
@@ -278,6 +335,9 @@ static void test_what_a_snippet_does_not_depend_on_leaves_its_digest(void **stat
 	/* A line added above the section, other files, a longer renewal window: no reload. */
 	host->certificate.place.line = 99;
 	host->certificate.renew_before.percent = 50;
+	host->certificate.formats = FORMAT_DER | FORMAT_P7B;
+	host->target.snippet_dir[0] = '#'; /* no keystore is there */
+	host->password = "of another target";
 	file_put(host, "templates", "other.mustache", "x");
 	CLEANUP(freep) char *after = rendered_from(host, 7, host->state_dir);
 	assert_string_equal(before, after);
@@ -293,7 +353,9 @@ static void test_loaded_template_does_not_change_under_a_rendering(void **state)
 	struct buffer text = BUFFER(100);
 	assert_int_equal(snippet_template_load(&host->config, &host->target, &template, &error), 0);
 	file_put(host, "templates", "a.mustache", "new");
-	assert_int_equal(snippet_render(&template, &host->certificate, 7, "/s", &text, &error), 0);
+	struct snippet_input input = {&host->certificate, 7, "/s", NULL,
+				      host->certificate.key_type};
+	assert_int_equal(snippet_render(&template, &input, &text, &error), 0);
 	assert_string_equal(buffer_text(&text), "old");
 	buffer_free(&text);
 	snippet_template_free(&template);
@@ -306,6 +368,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(test_a_template_is_given_all_that_the_header_promises),
+		HOST_TEST(test_what_only_some_certificates_have_is_missing_for_the_others),
+		HOST_TEST(test_keystores_are_beside_the_snippet_of_kinds_that_have_them),
 		HOST_TEST(test_generation_zero_is_the_placeholder),
 		HOST_TEST(test_chain_is_given_only_when_something_is_in_it),
 		HOST_TEST(test_partials_come_from_the_template_directories),

@@ -196,27 +196,41 @@ static void test_commit_that_fails_leaves_the_old_snippet_and_no_temporary_file(
 static void test_only_old_temporary_files_of_ours_are_removed(void **state)
 {
 	struct place *place = *state;
-	static const char *const names[] = {
-		".a.conf.0123abcd.tmp", /* the only one to go */
+	static const char *const go[] = {
+		".a.conf.0123abcd.tmp",	      ".a.b.xml.0123abcd.tmp",	  ".a.p12.01234567.tmp",
+		".a.truststore.ffffffff.tmp", ".a.conf.xml.0123abcd.tmp",
+	};
+	static const char *const stay[] = {
 		".b.conf.0123abcd.tmp", /* young */
 		".a.conf.0123abcX.tmp",
 		".a.txt.0123abcd.tmp",
 		"a.conf.0123abcd.tmp",
 		".conf.0123abcd.tmp",
+		".aconf.0123abcd.tmp",
+		".p12.0123abcd.tmp",
+		".truststore.0123abcd.tmp",
+		".a.p12X0123abcd.tmp",
+		".tmp",
+		".0123abcd.tmp",
 		"old.conf",
 	};
 	const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		close(openat(place->fd, names[i], O_CREAT | O_WRONLY, 0600));
-		if (i != 1)
-			assert_int_equal(utimensat(place->fd, names[i], old, 0), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(go); i++) {
+		close(openat(place->fd, go[i], O_CREAT | O_WRONLY, 0600));
+		assert_int_equal(utimensat(place->fd, go[i], old, 0), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(stay); i++) {
+		close(openat(place->fd, stay[i], O_CREAT | O_WRONLY, 0600));
+		if (i > 0)
+			assert_int_equal(utimensat(place->fd, stay[i], old, 0), 0);
 	}
 	CLEANUP(closep) int fd = -1;
 	assert_int_equal(snippet_directory_open(&place->target, &fd, NULL), 0);
 	struct file_stamp stamp;
-	assert_int_equal(file_stamp_at(fd, names[0], &stamp), -ENOENT);
-	for (size_t i = 1; i < ARRAY_SIZE(names); i++)
-		assert_int_equal(file_stamp_at(fd, names[i], &stamp), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(go); i++)
+		assert_int_equal(file_stamp_at(fd, go[i], &stamp), -ENOENT);
+	for (size_t i = 0; i < ARRAY_SIZE(stay); i++)
+		assert_int_equal(file_stamp_at(fd, stay[i], &stamp), 0);
 }
 
 static void test_file_name_is_that_of_the_certificate(void **state)

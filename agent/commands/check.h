@@ -1,0 +1,27 @@
+/* check.h - what `check` finds, for people and as JSON at once, and the looks it consists of. */
+#ifndef ORIGIN_CA_COMMANDS_CHECK_H
+#define ORIGIN_CA_COMMANDS_CHECK_H
+
+#include <cjson/cJSON.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "config/model.h"
+
+struct findings {
+	struct buffer text;
+	cJSON *array;
+	unsigned failures;
+};
+
+/* `level`: "ok", "warning" or "error"; `remedy` may be NULL. */
+void found(struct findings *findings, const char *subject, const char *level, const char *message,
+	   const char *remedy);
+void found_ok(struct findings *findings, const char *subject, const char *message);
+void found_error(struct findings *findings, const char *subject, const struct error *error);
+
+/* Template, unit, manager or command of a target. */
+void check_target(const struct config *config, const struct config_target *target,
+		  struct findings *findings);
+
+#endif

@@ -1,0 +1,32 @@
+/* target.h - a [target NAME] while it is read: what the files that read it share. */
+#ifndef ORIGIN_CA_CONFIG_TARGET_H
+#define ORIGIN_CA_CONFIG_TARGET_H
+
+#include "config/build.h"
+
+enum {
+	TARGET_TYPE_MISSING = -1
+};
+
+struct target_section {
+	struct config_target *target;
+	struct build *build;
+	const struct ini_section *section; /* NULL: a certificate names the type */
+	int type; /* enum target_type or TARGET_TYPE_MISSING; known before any key is set, so that
+		     each setter can ask for it */
+};
+
+/* Setters, of a `struct target_section`. */
+int target_set_unit(const struct value *value, void *object);
+int target_set_reload(const struct value *value, void *object);
+int target_set_reload_command(const struct value *value, void *object);
+int target_set_reload_timeout(const struct value *value, void *object);
+int target_set_manager_url(const struct value *value, void *object);
+int target_set_manager_credentials_file(const struct value *value, void *object);
+int target_set_probe(const struct value *value, void *object);
+int target_set_probe_timeout(const struct value *value, void *object);
+
+/* All keys are set: how those about reloading go together. Says everything that is wrong. */
+int target_reload_check(const struct target_section *reading);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * trust.h - the published roots in STATE/roots: used, and fetched when they are missing. Nothing
+ * waits for them for long, and an address that cannot be reached never keeps from issuing.
+ */
+#ifndef ORIGIN_CA_PASS_TRUST_H
+#define ORIGIN_CA_PASS_TRUST_H
+
+#include "pass/pass.h"
+
+/* Takes those that are there into the pass, and says what is wrong with others. */
+void trust_load(struct pass *pass);
+
+/* Fetches what is missing and of use to a job: the roots that sign, for what is to be issued or
+ * checked whole; the authority of Cloudflare's client certificate where one is asked for. */
+void trust_fetch(struct pass *pass);
+
+/* What keeps a certificate with `authenticated_origin_pulls` from being deployed; 0 when nothing
+ * does. */
+int trust_client_ca(const struct pass *pass, struct error *error);
+
+/* That authority; free it with X509_free(). */
+int trust_client_ca_read(const struct pass *pass, X509 **ret_authority, struct error *error);
+
+#endif

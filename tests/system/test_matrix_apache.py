@@ -1,0 +1,6 @@
+from apache import Apache
+from matrix import Matrix
+
+
+class TestApache(Matrix):
+    make_server = Apache

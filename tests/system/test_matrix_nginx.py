@@ -1,0 +1,6 @@
+from nginx import Nginx
+from matrix import Matrix
+
+
+class TestNginx(Matrix):
+    make_server = Nginx

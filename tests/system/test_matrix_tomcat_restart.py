@@ -1,0 +1,8 @@
+from matrix import Matrix
+from tomcat import Tomcat
+
+
+class TestTomcatRestart(Matrix):
+    make_server = Tomcat
+    stays = False
+    stays_through_hostnames = False
