@@ -9,7 +9,6 @@
 #include "target/template.h"
 
 struct target_kind {
-	enum template_escape escape;
 	const char *suffix;	  /* of a snippet's file: "conf", "xml" */
 	const char *const *units; /* candidates, the first that is loaded is it */
 	size_t unit_count;	  /* 0: `unit` must be configured */
@@ -17,6 +16,7 @@ struct target_kind {
 	 * path, to follow "put ": "`include %s;` in the server block of that name". For remedies.
 	 */
 	const char *include;
+	enum template_escape escape;
 	bool keystore; /* a keystore at a stable path beside the snippet (keystore.h) */
 	/* A snippet that changed is read at the next start only: a reload of certificates
 	 * (RELOAD_SSL) does not take it up. */
