@@ -194,7 +194,8 @@ int generation_list(int certificate, const char *where, unsigned **ret_numbers, 
 
 /*
  * Reads a generation from its files: leaf parsed, key (or csr.pem) read and compared with the leaf.
- * meta.json is used for what the files cannot tell; exports are generation_files_check()'s.
+ * meta.json is used for what the files cannot tell; chain and exports are
+ * generation_files_check()'s: damage there costs no certificate.
  * -EBADMSG (class local) when key and leaf do not belong together or cannot be parsed, -ENOENT when
  * a file is missing. Makes the directory's place durable, in case the pass that made it was killed
  * just before. generation_is_lost() tells whether an error means that another certificate is
