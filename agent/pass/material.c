@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "pki/csr.h"
@@ -110,6 +111,19 @@ void material_free(struct material *material)
 	free(material->csr_pem);
 	secret_free(material->password);
 	*material = (struct material){0};
+}
+
+void material_stamp(const struct config_certificate *certificate, struct buffer *text)
+{
+	const char *const files[] = {certificate->private_key_file, certificate->csr_file,
+				     certificate->keystore_password_file};
+	struct stat status;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (files[i] && stat(files[i], &status) == 0)
+			buffer_add_format(text, "%s %llu %lld.%09ld %lld\n", files[i],
+					  (unsigned long long)status.st_ino,
+					  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+					  (long long)status.st_size);
 }
 
 bool material_key_differs(const struct pass_job *job)
