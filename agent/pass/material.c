@@ -145,6 +145,7 @@ struct generation_files material_files(const struct pass *pass, const struct pas
 		.chain_root = certificate->chain_root,
 		.password = job->material.password,
 		.name = certificate->name,
+		.key = job->material.keyless ? NULL : job->material.key,
 		.access = certificate->access,
 	};
 }

@@ -152,9 +152,7 @@ static int mix(int directory, const char *path, uint64_t *hash)
 static int mix_generation(const struct pass *pass, const struct config_certificate *certificate,
 			  unsigned generation, uint64_t *hash)
 {
-	bool keyless = certificate->csr_file && !certificate->private_key_file;
 	const char *files[] = {
-		keyless ? GENERATION_CSR : GENERATION_KEY,
 		GENERATION_FULLCHAIN,
 		GENERATION_CERT,
 		GENERATION_CHAIN,
@@ -165,9 +163,15 @@ static int mix_generation(const struct pass *pass, const struct config_certifica
 	};
 	char number[GENERATION_NAME_SIZE];
 	char path[512];
-	int result = 0;
+	int result = -ENOENT;
 
 	generation_name(generation, number);
+	/* Whichever it was made with, wherever the key has come to since. */
+	static const char *const either[] = {GENERATION_KEY, GENERATION_CSR};
+	for (size_t i = 0; result == -ENOENT && i < ARRAY_SIZE(either); i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s", certificate->name, number, either[i]);
+		result = mix(pass->store.certificates, path, hash);
+	}
 	for (size_t i = 0; result == 0 && i < ARRAY_SIZE(files); i++) {
 		if (!files[i])
 			continue;
