@@ -57,6 +57,7 @@ static void group_fill(struct pass *pass, size_t index, enum turn turn, struct g
 			if (target_job->index != index || !target_job->reasons ||
 			    !job->state.newest || target_job->waiting || target_job->error.code ||
 			    target_job->verified ||
+			    job->derive & (REDEPLOY_DAMAGED | REDEPLOY_FORMATS) ||
 			    siblings_ask_first(job, target_job) != (turn == TURN_FIRST))
 				continue;
 			if (job->certificate->authenticated_origin_pulls &&

@@ -151,9 +151,11 @@ static unsigned check_facts(const struct pass *pass, struct pass_job *job)
 		reasons |= REISSUE_EXPIRING;
 	if (!string_list_same_set(&facts->hostnames, &certificate->hostnames))
 		reasons |= REISSUE_HOSTNAMES;
-	if (facts->key_type != job->material.key_type)
+	/* Of a key that cannot be read nobody knows whether it is another one. */
+	bool known = !job->material.error.code;
+	if (known && facts->key_type != job->material.key_type)
 		reasons |= REISSUE_KEY_TYPE;
-	else if (material_key_differs(job))
+	else if (known && material_key_differs(job))
 		reasons |= REISSUE_KEY;
 	if (job->state.validity_days != certificate->validity_days)
 		reasons |= REISSUE_VALIDITY;
@@ -183,15 +185,13 @@ char *plan_fingerprint(const struct pass_job *job)
 
 	/* A token, key, request or password that was replaced is tried at once. */
 	CLEANUP(freep) char *token = token_path(api);
-	const char *const files[] = {token, certificate->private_key_file, certificate->csr_file,
-				     certificate->keystore_password_file};
 	struct stat status;
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		if (files[i] && stat(files[i], &status) == 0)
-			buffer_add_format(&text, "%llu %lld.%09ld %lld\n",
-					  (unsigned long long)status.st_ino,
-					  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
-					  (long long)status.st_size);
+	if (stat(token, &status) == 0)
+		buffer_add_format(&text, "%llu %lld.%09ld %lld\n",
+				  (unsigned long long)status.st_ino,
+				  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+				  (long long)status.st_size);
+	material_stamp(certificate, &text);
 
 	char digest[SHA256_TEXT_SIZE];
 	digest_sha256(buffer_text(&text), text.length, digest);
@@ -375,7 +375,7 @@ static bool files_need_look(const struct pass *pass, const struct pass_job *job,
 
 	if (pass->options.full || !state->newest || !state->fingerprint)
 		return true;
-	if (generation_fingerprint(directory, state->newest, fingerprint) < 0 ||
+	if (job_fingerprint(job, directory, state->newest, fingerprint) < 0 ||
 	    strcmp(fingerprint, state->fingerprint) != 0)
 		return true;
 	/* The files are the same, but who may read them can have been configured anew. */
