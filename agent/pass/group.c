@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pass/bystander.h"
 #include "pass/commit.h"
 #include "pass/reload.h"
 #include "pass/verify.h"
@@ -347,8 +348,11 @@ static void deploy_committed(struct group *group)
 	if (group->count == 0)
 		return;
 
-	int result = reload_target(group->pass, target_of(group), reload_flags(group), &error);
-	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME) {
+	unsigned flags = reload_flags(group);
+	int result = bystander_check(group, flags & RELOAD_FULL, &error);
+	if (result == 0)
+		result = reload_target(group->pass, target_of(group), flags, &error);
+	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME || result == -EUCLEAN) {
 		all_fail(group, &error, false);
 		return;
 	}
