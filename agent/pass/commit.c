@@ -104,19 +104,17 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 }
 
 /* Whom the server takes client certificates from, where one is asked for. */
-static int truststore_put(const struct pass *pass, const struct pass_job *job,
+static int truststore_put(struct pass *pass, const struct pass_job *job,
 			  const struct pass_target_job *target_job, bool *replaced,
 			  struct error *error)
 {
-	CLEANUP(X509_freep) X509 *authority = NULL;
+	const struct pass_account *account = trust_client_account(pass, job->certificate);
 	bool other = false;
-	if (!job->certificate->authenticated_origin_pulls)
+	if (!account)
 		return 0;
-	int result = trust_client_ca_read(pass, &authority, error);
-	if (result == 0)
-		result = truststore_commit(pass->targets[target_job->index].directory,
-					   target_job->target, job->certificate, authority, &other,
-					   error);
+	int result =
+		truststore_commit(pass->targets[target_job->index].directory, target_job->target,
+				  job->certificate, account->client_authority, &other, error);
 	*replaced |= other;
 	return result;
 }

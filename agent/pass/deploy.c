@@ -60,8 +60,7 @@ static void group_fill(struct pass *pass, size_t index, enum turn turn, struct g
 			    job->derive & (REDEPLOY_DAMAGED | REDEPLOY_FORMATS) ||
 			    siblings_ask_first(job, target_job) != (turn == TURN_FIRST))
 				continue;
-			if (job->certificate->authenticated_origin_pulls &&
-			    trust_client_ca(pass, &target_job->error) < 0)
+			if (trust_client_ca_missing(pass, job->certificate, &target_job->error) < 0)
 				continue;
 			if (turn == TURN_SECOND && siblings_hold(pass, job, target_job))
 				continue;

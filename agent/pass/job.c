@@ -4,6 +4,7 @@
 
 #include "pass/material.h"
 #include "pass/schedule.h"
+#include "pass/trust.h"
 #include "target/keystore.h"
 #include "target/kind.h"
 
@@ -68,11 +69,13 @@ int job_snippet_input(struct pass *pass, struct pass_job *job, const struct conf
 		keystore && !job->keystore_password ? keystore_password_read(pass, job, error) : 0;
 	if (result < 0)
 		return result;
+	const struct pass_account *account = trust_client_account(pass, job->certificate);
 	*ret_input = (struct snippet_input){
 		.certificate = job->certificate,
 		.number = number,
 		.state_dir = pass->store.path,
 		.keystore_password = keystore ? job->keystore_password : NULL,
+		.client_ca = account ? account->client_ca : NULL,
 		/* While the own key cannot be read, what is served does not change. */
 		.key_type = job->material.error.code && number ? job->state.facts.key_type
 							       : job->material.key_type,

@@ -310,11 +310,13 @@ void pass_free(struct pass *pass)
 	free(pass->targets);
 	for (size_t i = 0; pass->accounts && i < pass->config->api_count; i++) {
 		client_free(pass->accounts[i].client);
+		root_list_free(&pass->accounts[i].roots);
+		free(pass->accounts[i].client_ca);
+		X509_free(pass->accounts[i].client_authority);
 		pthread_mutex_destroy(&pass->accounts[i].lock);
 	}
 	free(pass->accounts);
 	unit_close(pass->bus);
-	root_list_free(&pass->roots);
 	store_close(&pass->store);
 	*pass = (struct pass){0};
 }

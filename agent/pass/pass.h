@@ -94,6 +94,13 @@ struct pass_account {
 	pthread_mutex_t lock; /* of the rest, while certificates are being issued */
 	unsigned unanswered;  /* certificates in a row that failed because nobody answered */
 	struct error error;
+	struct root_list roots;	      /* that are good for it; read only while issuing */
+	unsigned published;	      /* 1 << enum root_kind of those that are kept and good */
+	struct error published_error; /* why others could not be fetched */
+	bool client_ca_sought;
+	char *client_ca;	/* path of the authority of Cloudflare's client certificate */
+	X509 *client_authority; /* itself */
+	struct error client_ca_error;
 };
 
 struct pass {
@@ -106,11 +113,8 @@ struct pass {
 	size_t job_count;
 	struct pass_target *targets;   /* as config->targets */
 	struct pass_account *accounts; /* as config->apis */
-	struct root_list roots;
-	unsigned published;	      /* 1 << enum root_kind that are in STATE/roots and good */
-	struct error published_error; /* why others could not be fetched */
-	struct unit_bus *bus;	      /* made when first needed */
-	unsigned reloads;	      /* jobs asked of systemd, for the report and the tests */
+	struct unit_bus *bus;	       /* made when first needed */
+	unsigned reloads;	       /* jobs asked of systemd, for the report and the tests */
 	int64_t full_check_at;
 	int64_t next_at; /* when something is due next; pass/schedule.h */
 	const char *next_name;
