@@ -96,16 +96,24 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 			     target_job->before.length, &FILE_ACCESS(0600), FILE_SYNC, error);
 }
 
-/* Whom the server takes client certificates from, where one is asked for. */
+/* Whom the server takes client certificates from, where one is asked for. With a placeholder, while
+ * that cannot be had, from nobody (target/snippet.c). */
 static int truststore_put(const struct pass *pass, const struct pass_job *job,
-			  const struct pass_target_job *target_job, bool *replaced,
-			  struct error *error)
+			  const struct pass_target_job *target_job, X509 *placeholder,
+			  bool *replaced, struct error *error)
 {
 	CLEANUP(X509_freep) X509 *authority = NULL;
 	bool other = false;
 	if (!job->certificate->authenticated_origin_pulls)
 		return 0;
-	int result = trust_client_ca_read(pass, &authority, error);
+	struct error reason = {0};
+	int result = trust_client_ca_read(pass, &authority, &reason);
+	if (result < 0 && placeholder && X509_up_ref(placeholder)) {
+		authority = placeholder;
+		result = 0;
+	} else if (result < 0) {
+		*error = reason;
+	}
 	if (result == 0)
 		result = truststore_commit(pass->targets[target_job->index].directory,
 					   target_job->target, job->certificate, authority, &other,
@@ -146,7 +154,10 @@ static int keystore_put(struct pass *pass, struct pass_job *job,
 	};
 	result = keystore_commit(target->directory, target_job->target, job->certificate, &content,
 				 ret_replaced, error);
-	return result < 0 ? result : truststore_put(pass, job, target_job, ret_replaced, error);
+	if (result == 0)
+		result = truststore_put(pass, job, target_job, generation ? NULL : leaf,
+					ret_replaced, error);
+	return result;
 }
 
 static bool same_bytes(const struct buffer *one, const struct buffer *other)

@@ -150,7 +150,8 @@ static void work(struct pass *pass)
 	trust_load(pass);
 	plan_all(pass);
 	issue_prepare(pass);
-	trust_fetch(pass);
+	if (trust_fetch(pass))
+		derive_plan_again(pass);
 	issue_all(pass);
 	derive_all(pass);
 	for (size_t i = 0; i < pass->job_count; i++)

@@ -14,6 +14,7 @@
 #include "pass/plan.h"
 #include "pass/schedule.h"
 #include "store/generation.h"
+#include "store/roots.h"
 #include "target/keystore.h"
 #include "target/kind.h"
 #include "target/truststore.h"
@@ -213,6 +214,9 @@ static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigne
 	snprintf(path, sizeof(path), "%s/state.json", job->certificate->name);
 	if (result == 0)
 		result = mix(pass->store.certificates, path, &hash);
+	CLEANUP(freep) char *client_ca = roots_path(&pass->store, ROOT_PULL);
+	if (result == 0 && job->certificate->authenticated_origin_pulls)
+		result = mix(AT_FDCWD, client_ca, &hash);
 	for (size_t i = 0; result == 0 && i < job->target_count; i++)
 		result = mix_target(&pass->targets[job->targets[i].index], job->certificate, &hash);
 	snprintf(text, STAMP_SIZE, "%016" PRIx64, hash);

@@ -99,14 +99,26 @@ static int fetch_missing(struct pass *pass, const struct config_api *api, unsign
 {
 	CLEANUP(published_closep) struct published *published = NULL;
 	int result = published_open(api, &published, error);
-	for (enum root_kind kind = 0; result == 0 && kind < ROOT_KIND_COUNT; kind++)
-		if (missing & 1u << kind)
-			result = fetch_one(pass, published, kind, &api->root_sha256, error);
+	/* Who does not answer for one does not for the others; who gives a wrong one may give the
+	 * right others: they are renewed one by one. */
+	for (enum root_kind kind = 0; published && kind < ROOT_KIND_COUNT; kind++) {
+		struct error reason = {0};
+		if (!(missing & 1u << kind))
+			continue;
+		int one = fetch_one(pass, published, kind, &api->root_sha256, &reason);
+		if (one < 0 && result == 0) {
+			*error = reason;
+			result = one;
+		}
+		if (one < 0 && one != -EKEYREJECTED && one != -EBADMSG)
+			break;
+	}
 	return result;
 }
 
-void trust_fetch(struct pass *pass)
+bool trust_fetch(struct pass *pass)
 {
+	unsigned before = pass->published;
 	bool fetched = false;
 	for (size_t i = 0; i < pass->config->api_count; i++) {
 		const struct config_api *api = pass->config->apis[i];
@@ -120,7 +132,7 @@ void trust_fetch(struct pass *pass)
 		log_progress("%s", "");
 		if (result == 0)
 			continue;
-		if (!error.remedy[0])
+		if (error.class == ERROR_TRANSIENT)
 			error_remedy(
 				&error,
 				"certificates are issued all the same; let this host reach the "
@@ -130,10 +142,11 @@ void trust_fetch(struct pass *pass)
 		pass->published_error = error;
 	}
 	if (!fetched)
-		return;
+		return false;
 	CLEANUP(string_list_free) struct string_list pins = {0};
 	pins_collect(pass->config, &pins);
 	list_load(pass, &pins, NULL);
+	return pass->published != before;
 }
 
 int trust_client_ca(const struct pass *pass, struct error *error)

@@ -195,6 +195,22 @@ static void hostnames_add(cJSON *values, const struct config_certificate *certif
 	}
 }
 
+/*
+ * A server has to start with a placeholder while the authority cannot be had. It then asks for a
+ * client certificate of the placeholder, which nobody has: what is to be closed is not open.
+ */
+static void client_ca_add(cJSON *values, const struct snippet_input *input, const char *directory)
+{
+	struct stat status;
+	CLEANUP(freep)
+	char *path =
+		string_format("%s/roots/%s", input->state_dir, root_publications[ROOT_PULL].file);
+	if (input->number == 0 && stat(path, &status) < 0)
+		json_add_format(values, "client_ca", "%s/%s", directory, GENERATION_CERT);
+	else
+		json_add_string(values, "client_ca", path);
+}
+
 static void paths_add(cJSON *values, const struct snippet_input *input)
 {
 	const struct config_certificate *certificate = input->certificate;
@@ -209,8 +225,7 @@ static void paths_add(cJSON *values, const struct snippet_input *input)
 	if (certificate->formats & FORMAT_COMBINED)
 		json_add_format(values, "combined", "%s/%s", directory, GENERATION_COMBINED);
 	if (certificate->authenticated_origin_pulls)
-		json_add_format(values, "client_ca", "%s/roots/%s", input->state_dir,
-				root_publications[ROOT_PULL].file);
+		client_ca_add(values, input, directory);
 
 	/* Without `chain = root` nothing is above the leaf: the file is there and empty. */
 	struct stat status;
