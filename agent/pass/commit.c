@@ -17,6 +17,17 @@
 #include "target/template.h"
 #include "target/truststore.h"
 
+char *commit_snippet_stamp(const struct pass_target *target,
+			   const struct config_certificate *certificate)
+{
+	CLEANUP(freep) char *file = snippet_file_name(target->target, certificate);
+	struct file_stamp stamp;
+	char text[FILE_STAMP_TEXT_SIZE] = "";
+	if (file_stamp_at(target->directory, file, &stamp) == 0)
+		file_stamp_format(&stamp, text);
+	return string_copy(text);
+}
+
 /* Both files, as "" where one is not there. */
 char *commit_keystore_stamp(const struct pass_target *target,
 			    const struct config_certificate *certificate)
@@ -50,18 +61,14 @@ static char *rollback_name(const struct pass_target_job *target_job)
 
 /* Records what is in place now. */
 static void record(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
-		   const char *file, unsigned generation, const char *rendered_from)
+		   unsigned generation, const char *rendered_from)
 {
 	const struct pass_target *target = &pass->targets[target_job->index];
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
-	struct file_stamp stamp;
-	char text[FILE_STAMP_TEXT_SIZE] = "";
 
-	if (file_stamp_at(target->directory, file, &stamp) == 0)
-		file_stamp_format(&stamp, text);
 	state->generation = generation;
 	free(state->snippet_stamp);
-	state->snippet_stamp = string_copy(text);
+	state->snippet_stamp = commit_snippet_stamp(target, job->certificate);
 	free(TAKE_PTR(state->keystore_stamp));
 	state->keystore_stamp = commit_keystore_stamp(target, job->certificate);
 	free(state->rendered_from);
@@ -204,7 +211,7 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 
 	char digest[SHA256_TEXT_SIZE];
 	snippet_rendered_from(&target->template, &input, digest);
-	record(pass, job, target_job, file, generation, digest);
+	record(pass, job, target_job, generation, digest);
 	/* Bytes that are right but were not seen in place before: whoever wrote them may have died
 	 * before the reload. */
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
@@ -275,7 +282,7 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 		return error_prefix(error, "cannot put the former snippet back");
 
 	/* What it was rendered from is not known any more: the next pass compares bytes. */
-	record(pass, job, target_job, file, generation, "");
+	record(pass, job, target_job, generation, "");
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
 	state->reload_pending = true;
 	if (!same && target_kind(target_job->target->type)->read_at_start)
@@ -301,7 +308,7 @@ int commit_withdraw(struct pass *pass, struct pass_job *job, struct pass_target_
 	int result =
 		file_remove_at(target->directory, target_job->target->snippet_dir, file, error);
 	if (result == 0)
-		record(pass, job, target_job, file, 0, "");
+		record(pass, job, target_job, 0, "");
 	return result;
 }
 

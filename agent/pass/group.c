@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pass/bystander.h"
 #include "pass/commit.h"
 #include "pass/reload.h"
 #include "pass/verify.h"
@@ -29,7 +30,8 @@ static struct state_target *state_of(const struct group_item *item)
 /* What the first `count` items are after sorting out those for which `keep` is false. */
 static struct group part(const struct group *group, size_t first, size_t count)
 {
-	return (struct group){group->pass, group->index, group->items + first, count};
+	return (struct group){group->pass, group->index, group->items + first, count,
+			      group->searched};
 }
 
 static void all_fail(struct group *group, const struct error *error, bool refused)
@@ -210,8 +212,10 @@ static void blame(struct group *group, const struct error *refusal)
 {
 	if (group->count == 1 || group->pass->reloads >= RELOADS_LIMIT)
 		return;
-	log_notice("%s: %s; looking for the culprit among %zu certificates", target_of(group)->name,
-		   refusal->message, group->count);
+	if (!group->searched)
+		log_notice("%s: %s; looking for the culprit among %zu certificates",
+			   target_of(group)->name, refusal->message, group->count);
+	group->searched = true;
 	for (size_t i = 0; i < group->count; i++) {
 		error_clear(&group->items[i].target_job->error);
 		group->items[i].target_job->refused = false;
@@ -324,7 +328,7 @@ static void refused_reload(struct group *group, const struct error *refusal)
  * before it there was only a placeholder, which nobody wants back. */
 static void take_back_unverified(struct group *group)
 {
-	struct group back = {group->pass, group->index, NULL, 0};
+	struct group back = {.pass = group->pass, .index = group->index};
 	back.items = memory_alloc(group->count, sizeof(*back.items));
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
@@ -347,8 +351,11 @@ static void deploy_committed(struct group *group)
 	if (group->count == 0)
 		return;
 
-	int result = reload_target(group->pass, target_of(group), reload_flags(group), &error);
-	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME) {
+	unsigned flags = reload_flags(group);
+	int result = bystander_check(group, flags & RELOAD_FULL, &error);
+	if (result == 0)
+		result = reload_target(group->pass, target_of(group), flags, &error);
+	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME || result == -EUCLEAN) {
 		all_fail(group, &error, false);
 		return;
 	}

@@ -170,6 +170,15 @@ static unsigned unread_reasons(const struct pass *pass, struct pass_job *job)
 	return job->state.newest ? reasons | (check_facts(pass, job) & REISSUE_EXPIRING) : reasons;
 }
 
+static void fingerprint_file(struct buffer *text, const char *path)
+{
+	struct stat status;
+	if (path && stat(path, &status) == 0)
+		buffer_add_format(text, "%llu %lld.%09ld %lld\n", (unsigned long long)status.st_ino,
+				  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+				  (long long)status.st_size);
+}
+
 char *plan_fingerprint(const struct pass_job *job)
 {
 	const struct config_certificate *certificate = job->certificate;
@@ -185,12 +194,7 @@ char *plan_fingerprint(const struct pass_job *job)
 
 	/* A token, key, request or password that was replaced is tried at once. */
 	CLEANUP(freep) char *token = token_path(api);
-	struct stat status;
-	if (stat(token, &status) == 0)
-		buffer_add_format(&text, "%llu %lld.%09ld %lld\n",
-				  (unsigned long long)status.st_ino,
-				  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
-				  (long long)status.st_size);
+	fingerprint_file(&text, token);
 	material_stamp(certificate, &text);
 
 	char digest[SHA256_TEXT_SIZE];
@@ -212,6 +216,19 @@ static bool issue_must_wait(const struct pass *pass, const struct pass_job *job)
 	return attempt->fingerprint && strcmp(attempt->fingerprint, fingerprint) == 0;
 }
 
+/* How the server is told, as far as the administrator can change it. */
+static void fingerprint_reload(struct buffer *text, const struct config_target *target)
+{
+	buffer_add_format(text, "%lld %s\n", (long long)target->reload_timeout,
+			  target->manager_url ? target->manager_url : "-");
+	fingerprint_file(text, target->manager_credentials_file);
+	for (size_t i = 0; i < target->reload_command.count; i++)
+		buffer_add_format(text, "%s\n", target->reload_command.items[i]);
+	/* A program that was mended under the same name. */
+	if (target->reload_command.count)
+		fingerprint_file(text, target->reload_command.items[0]);
+}
+
 char *plan_target_fingerprint(struct pass *pass, struct pass_job *job)
 {
 	struct buffer text = BUFFER(64 << 10);
@@ -229,6 +246,7 @@ char *plan_target_fingerprint(struct pass *pass, struct pass_job *job)
 			target->unit ? target->unit : "-", (int)target->reload,
 			target->start_stopped, target->probe_host ? target->probe_host : "none",
 			target->probe_port, (long long)target->probe_timeout, target->snippet_dir);
+		fingerprint_reload(&text, target);
 	}
 	char digest[SHA256_TEXT_SIZE];
 	digest_sha256(buffer_text(&text), text.length, digest);
@@ -257,6 +275,36 @@ static bool access_drifted(const struct config_target *target, const struct file
 	       (access->group != (gid_t)-1 && stamp->group != access->group);
 }
 
+/* The file that `known` tells of, with other rights: nothing that a server would have to read
+ * again. Whether its bytes are the same is seen when it is put right. */
+static bool only_access_differs(const char *known, const struct file_stamp *now)
+{
+	struct file_stamp before;
+	return file_stamp_parse(known, &before) == 0 && before.device == now->device &&
+	       before.inode == now->inode && before.size == now->size &&
+	       (before.mode != now->mode || before.owner != now->owner ||
+		before.group != now->group);
+}
+
+/* The same of two files, as commit_keystore_stamp() gives them. */
+static bool only_keystore_access_differs(const char *known, const char *stamp)
+{
+	CLEANUP(freep) char *before = string_copy(known);
+	CLEANUP(freep) char *now = string_copy(stamp);
+	char *behind[] = {strchr(before, ' '), strchr(now, ' ')};
+	if (!behind[0] || !behind[1])
+		return false;
+	*behind[0]++ = *behind[1]++ = '\0';
+	struct file_stamp file;
+	struct file_stamp other;
+	bool same_file = strcmp(before, now) == 0;
+	bool same_other = strcmp(behind[0], behind[1]) == 0;
+	return (same_file ||
+		(file_stamp_parse(now, &file) == 0 && only_access_differs(before, &file))) &&
+	       (same_other || (file_stamp_parse(behind[1], &other) == 0 &&
+			       only_access_differs(behind[0], &other)));
+}
+
 /* The keystore beside the snippet, as we left it? */
 static unsigned keystore_reasons(const struct pass_job *job, const struct pass_target *target,
 				 const struct state_target *state)
@@ -264,8 +312,12 @@ static unsigned keystore_reasons(const struct pass_job *job, const struct pass_t
 	if (!target_kind(target->target->type)->keystore)
 		return 0;
 	CLEANUP(freep) char *stamp = commit_keystore_stamp(target, job->certificate);
-	if (!state->keystore_stamp || strcmp(state->keystore_stamp, stamp) != 0)
+	if (!state->keystore_stamp)
 		return REDEPLOY_KEYSTORE;
+	if (strcmp(state->keystore_stamp, stamp) != 0)
+		return only_keystore_access_differs(state->keystore_stamp, stamp)
+			       ? REDEPLOY_PERMISSIONS
+			       : REDEPLOY_KEYSTORE;
 	/* As we left it; but owner, group or mode can have been configured anew. */
 	CLEANUP(freep) char *file = keystore_file_name(job->certificate);
 	struct file_stamp now;
@@ -288,11 +340,13 @@ static unsigned snippet_reasons(struct pass *pass, struct pass_job *job,
 	char text[FILE_STAMP_TEXT_SIZE];
 	char digest[SHA256_TEXT_SIZE];
 	unsigned reasons = 0;
-	if (!state->snippet_stamp ||
-	    strcmp(state->snippet_stamp, file_stamp_format(&stamp, text)) != 0)
-		reasons |= REDEPLOY_DIFFERS;
-	if (access_drifted(target->target, &stamp))
+	bool drifted = access_drifted(target->target, &stamp);
+	if (drifted)
 		reasons |= REDEPLOY_PERMISSIONS;
+	if (!state->snippet_stamp ||
+	    (strcmp(state->snippet_stamp, file_stamp_format(&stamp, text)) != 0 &&
+	     !(drifted && only_access_differs(state->snippet_stamp, &stamp))))
+		reasons |= REDEPLOY_DIFFERS;
 	reasons |= keystore_reasons(job, target, state);
 
 	struct snippet_input input;

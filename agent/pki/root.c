@@ -124,6 +124,9 @@ static void file_load(int directory, const char *where, const char *name,
 		warn(warnings, where, name, "no certificate in it");
 }
 
+/* What its file is called, whichever it is. */
+#define PULL_STEM "authenticated_origin_pull_ca."
+
 static int names_list(int directory, const char *where, struct string_list *names,
 		      struct error *error)
 {
@@ -141,7 +144,7 @@ static int names_list(int directory, const char *where, struct string_list *name
 	const struct dirent *entry;
 	while (errno = 0, (entry = readdir(listing))) {
 		if (entry->d_name[0] == '.' || !string_ends(entry->d_name, ".pem") ||
-		    strcmp(entry->d_name, root_publications[ROOT_PULL].file) == 0)
+		    string_starts(entry->d_name, PULL_STEM))
 			continue;
 		if (names->count == ROOT_FILES_LIMIT)
 			return error_set(error, ERROR_LOCAL, -E2BIG,

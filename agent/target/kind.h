@@ -21,6 +21,9 @@ struct target_kind {
 	/* A snippet that changed is read at the next start only: a reload of certificates
 	 * (RELOAD_SSL) does not take it up. */
 	bool read_at_start;
+	/* It tests all that it reads before it takes up any of it: a reload with a key that does not
+	 * belong to its certificate fails, and it goes on with what it had. */
+	bool endures;
 };
 
 const struct target_kind *target_kind(enum target_type type);
