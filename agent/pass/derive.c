@@ -57,6 +57,21 @@ void derive_plan(const struct pass *pass, struct pass_job *job, int directory, b
 	job->derive = reasons_of(differences);
 }
 
+void derive_plan_again(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->job_count; i++) {
+		struct pass_job *job = &pass->jobs[i];
+		unsigned found = job->derive;
+		CLEANUP(closep) int directory = -1;
+		if (job->settled || !job->state.newest ||
+		    store_certificate_open(&pass->store, job->certificate->name, false, &directory,
+					   NULL) < 0)
+			continue;
+		derive_plan(pass, job, directory, false);
+		job->derive |= found;
+	}
+}
+
 static int derive(struct pass *pass, struct pass_job *job, struct error *error)
 {
 	CLEANUP(closep) int directory = -1;

@@ -11,6 +11,9 @@
  * are read, not only listed; until they are right, the next pass looks again. */
 void derive_plan(const struct pass *pass, struct pass_job *job, int directory, bool look);
 
+/* Once more for all, with roots that have become known since. */
+void derive_plan_again(struct pass *pass);
+
 /* Makes what derive_plan() asked for. Errors stay in the jobs. */
 void derive_all(struct pass *pass);
 

@@ -38,6 +38,7 @@ struct pass_target_job {
 	unsigned previous;    /* generation of the snippet before this pass touched it */
 	struct buffer before; /* its bytes then, while they may be needed to go back */
 	bool had_before;
+	struct buffer keystore_before; /* the bytes of its keystore, for kinds that have one */
 	bool refused; /* the server had the newest generation and did not want it */
 	bool held;    /* it keeps what it had, because another target refused (siblings.h) */
 };
@@ -70,6 +71,7 @@ struct pass_job {
 	unsigned notices;     /* enum leaf_notice of an issued leaf */
 	struct material material;
 	char *keystore_password; /* of the keystores beside its snippets, once it was needed */
+	char *placeholder_ca;	 /* whose clients a placeholder takes: nobody's */
 	pthread_mutex_t lock;	 /* of state and targets, while certificates are being issued */
 	struct error error; /* why issuing failed, or why the certificate cannot be looked at */
 	struct pass_target_job *targets;

@@ -129,10 +129,12 @@ static void client_ca_find(struct pass *pass, struct pass_account *account)
 		   &account->client_authority, &account->client_ca_error);
 }
 
-void trust_fetch(struct pass *pass)
+bool trust_fetch(struct pass *pass)
 {
+	bool found = false;
 	for (size_t i = 0; i < pass->config->api_count; i++) {
 		struct pass_account *account = &pass->accounts[i];
+		unsigned before = account->published;
 		unsigned missing = missing_of(pass, account);
 		struct error error = {0};
 		if (!missing)
@@ -143,9 +145,10 @@ void trust_fetch(struct pass *pass)
 		list_load(pass, account, NULL);
 		if (missing & PULL)
 			client_ca_find(pass, account);
+		found |= account->published != before;
 		if (!error.code)
 			continue;
-		if (!error.remedy[0])
+		if (error.class == ERROR_TRANSIENT)
 			error_remedy(
 				&error,
 				"certificates are issued all the same; let this host reach the "
@@ -154,6 +157,7 @@ void trust_fetch(struct pass *pass)
 		log_failure(LOG_LEVEL_WARNING, &error);
 		account->published_error = error;
 	}
+	return found;
 }
 
 static struct pass_account *account_of(const struct pass *pass, const struct config_api *api)

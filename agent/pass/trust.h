@@ -11,8 +11,9 @@
 void trust_load(struct pass *pass);
 
 /* Fetches what is missing and of use to a job: the roots that sign, for what is to be issued or
- * checked whole; the authority of Cloudflare's client certificate where one is asked for. */
-void trust_fetch(struct pass *pass);
+ * checked whole; the authority of Cloudflare's client certificate where one is asked for. True when
+ * something is known now that was not. */
+bool trust_fetch(struct pass *pass);
 
 /* The roots that may have signed a certificate of its account. */
 const struct root_list *trust_roots(const struct pass *pass,

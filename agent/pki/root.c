@@ -1,5 +1,6 @@
 #include "pki/root.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -197,6 +198,15 @@ static int one_read(const char *pem, size_t length, X509 **ret_root, struct erro
 	return 0;
 }
 
+/* As facts are written, so that the two can be compared by eye. */
+static void digest_lower(const char *digest, char text[static SHA256_TEXT_SIZE])
+{
+	size_t i = 0;
+	for (; digest[i] && i < SHA256_TEXT_SIZE - 1; i++)
+		text[i] = (char)tolower((unsigned char)digest[i]);
+	text[i] = '\0';
+}
+
 int root_read_pem(enum root_kind kind, const char *pem, size_t length,
 		  const struct string_list *pins, X509 **ret_root, struct error *error)
 {
@@ -214,9 +224,13 @@ int root_read_pem(enum root_kind kind, const char *pem, size_t length,
 	}
 	if (strcasecmp(facts.sha256, publication->sha256) != 0 &&
 	    !digest_pinned(facts.sha256, pins)) {
+		char published[SHA256_TEXT_SIZE];
+		digest_lower(publication->sha256, published);
 		error_set(error, ERROR_CONFIGURATION, -EKEYREJECTED,
-			  "%s is not %s: its SHA-256 %s is neither the published one nor pinned",
-			  publication->file, publication->purpose, facts.sha256);
+			  "%s is not %s: its SHA-256 %s is neither the published one (%s) nor one "
+			  "of the %zu of root_sha256",
+			  publication->file, publication->purpose, facts.sha256, published,
+			  pins ? pins->count : 0);
 		return error_remedy(error,
 				    "if Cloudflare has published a new one, add its SHA-256 to "
 				    "root_sha256; else look for what answers in its place");

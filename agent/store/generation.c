@@ -254,6 +254,11 @@ int generation_read(int certificate, const char *where, unsigned number,
 	result = pair_load(directory, path, &pair, error);
 	if (result == 0)
 		result = meta_join(directory, path, &pair.facts, &meta, error);
+	int whole = result < 0 ? result : parts_complete(directory);
+	if (result == 0 && whole < 0)
+		result = error_errno(error, whole, "cannot look at the files of %s", path);
+	if (result == 0 && whole == 0)
+		result = error_set(error, ERROR_LOCAL, -ENOENT, "%s is not complete", path);
 	if (result < 0)
 		return result;
 	meta.number = number;
