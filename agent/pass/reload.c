@@ -90,6 +90,9 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 	if (result == 0)
 		result = unit_job(bus, unit, verb, left, error);
 	log_progress("%s", "");
+	const char *ask_why = target_kind(target->type)->ask_why;
+	if (result < 0 && error->class == ERROR_DEPLOY && ask_why)
+		error_remedy(error, "%s", ask_why);
 	/* It was up a moment ago: not stopped by somebody, but dead of what it read. */
 	return result == -ESHUTDOWN ? -EHOSTDOWN : result;
 }
