@@ -71,7 +71,9 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 
 	bool runs = strcmp(status.active_state, "inactive") != 0 &&
 		    strcmp(status.active_state, "failed") != 0;
-	if (!runs && !target->start_stopped && !(flags & RELOAD_REVIVE)) {
+	bool revive = flags & RELOAD_REVIVE ||
+		      (flags & RELOAD_REVIVE_FAILED && strcmp(status.active_state, "failed") == 0);
+	if (!runs && !target->start_stopped && !revive) {
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 			  "%s is %s; the snippet is in place and waits for its start", unit,
 			  status.active_state);
