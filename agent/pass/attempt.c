@@ -12,6 +12,7 @@
 #include "pass/material.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
+#include "pass/trust.h"
 #include "store/generation.h"
 
 struct pass_account *attempt_account(struct pass *pass, const struct config_api *api)
@@ -28,16 +29,18 @@ static int keep(struct attempt *attempt, struct error *error)
 	struct pass *pass = attempt->pass;
 	struct pass_job *job = attempt->job;
 	const struct config_certificate *certificate = job->certificate;
+	/* An answer without a certificate is none. */
+	const char *pem_text = attempt->pem ? attempt->pem : "";
 	CLEANUP(X509_freep) X509 *leaf = NULL;
 	struct leaf_request request = {
 		.key = attempt->key,
 		.hostnames = &certificate->hostnames,
 		.validity_days = certificate->validity_days,
 		.now = clock_now(),
-		.roots = &pass->roots,
+		.roots = trust_roots(pass, certificate),
 	};
 
-	int result = leaf_read_pem(attempt->pem, strlen(attempt->pem), &leaf, error);
+	int result = leaf_read_pem(pem_text, strlen(pem_text), &leaf, error);
 	if (result == 0)
 		result = leaf_check(leaf, &request, &job->notices, error);
 	if (result < 0) {

@@ -40,6 +40,10 @@ unsigned commit_number_named(const struct pass *pass, const struct pass_job *job
 void commit_forget(const struct pass *pass, const struct pass_job *job,
 		   const struct pass_target_job *target_job);
 
+/* What the snippet is now, as the state has it; "" when there is none. Free it. */
+char *commit_snippet_stamp(const struct pass_target *target,
+			   const struct config_certificate *certificate);
+
 /* What the files beside a snippet are now, as one text, for kinds of servers that have them; else
  * NULL. Free it. */
 char *commit_keystore_stamp(const struct pass_target *target,

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pass/bystander.h"
 #include "pass/commit.h"
 #include "pass/reload.h"
 #include "pass/verify.h"
@@ -168,7 +169,8 @@ static void confirm_reload(struct group *group)
 static int await_answer(const struct group *group, unsigned flags, struct error *error)
 {
 	const struct config_target *target = target_of(group);
-	bool restarted = target->reload == RELOAD_RESTART || flags & (RELOAD_FULL | RELOAD_REVIVE);
+	bool restarted = target->reload == RELOAD_RESTART ||
+			 flags & (RELOAD_FULL | RELOAD_REVIVE | RELOAD_REVIVE_FAILED);
 	if (!restarted || !target->probe_host || target->reload == RELOAD_NONE)
 		return 0;
 	log_progress("%s: waiting until it answers", target->name);
@@ -178,7 +180,7 @@ static int await_answer(const struct group *group, unsigned flags, struct error 
 	return result;
 }
 
-void group_take_back(struct group *group)
+static void take_back(struct group *group, unsigned revive)
 {
 	struct error error = {0};
 	if (group->count == 0)
@@ -188,7 +190,7 @@ void group_take_back(struct group *group)
 		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
-	unsigned flags = reload_flags(group);
+	unsigned flags = reload_flags(group) | revive;
 	if (reload_target(group->pass, target_of(group), flags, &error) < 0 ||
 	    await_answer(group, flags, &error) < 0) {
 		for (size_t i = 0; i < group->count; i++) {
@@ -202,6 +204,11 @@ void group_take_back(struct group *group)
 		return;
 	}
 	confirm_reload(group);
+}
+
+void group_take_back(struct group *group)
+{
+	take_back(group, 0);
 }
 
 static void deploy_committed(struct group *group);
@@ -295,8 +302,10 @@ static void refused_reload(struct group *group, const struct error *refusal)
 {
 	struct error again = {0};
 	/* It was up before: what our own job has ended is ours to start again. */
-	bool revive = refusal->code == -ESHUTDOWN ||
-		      (target_of(group)->reload == RELOAD_RESTART && refusal->code != -ECANCELED);
+	bool restarted =
+		target_of(group)->reload == RELOAD_RESTART ||
+		(target_of(group)->reload == RELOAD_SSL && reload_flags(group) & RELOAD_FULL);
+	bool revive = refusal->code == -ESHUTDOWN || (restarted && refusal->code != -ECANCELED);
 	bool was_read = refusal->class == ERROR_DEPLOY;
 	all_fail(group, refusal, true);
 	for (size_t i = 0; i < group->count; i++) {
@@ -339,7 +348,8 @@ static void take_back_unverified(struct group *group)
 		item->target_job->refused = true;
 		back.items[back.count++] = *item;
 	}
-	group_take_back(&back);
+	/* Some servers take their time to die of what they were given. */
+	take_back(&back, RELOAD_REVIVE_FAILED);
 	free(back.items);
 }
 
@@ -350,8 +360,11 @@ static void deploy_committed(struct group *group)
 	if (group->count == 0)
 		return;
 
-	int result = reload_target(group->pass, target_of(group), reload_flags(group), &error);
-	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME) {
+	unsigned flags = reload_flags(group);
+	int result = bystander_check(group, flags & RELOAD_FULL, &error);
+	if (result == 0)
+		result = reload_target(group->pass, target_of(group), flags, &error);
+	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME || result == -EUCLEAN) {
 		all_fail(group, &error, false);
 		return;
 	}

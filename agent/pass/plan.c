@@ -51,11 +51,13 @@ int pass_target_open(struct pass *pass, size_t index, struct error *error)
 		       : 0;
 }
 
-static bool generation_newer_exists(int directory, unsigned number)
+/* Of a pass that did not live to tell: its number may be any above. */
+static bool generation_newer_exists(const struct pass_job *job, int directory, unsigned number)
 {
-	char name[GENERATION_NAME_SIZE];
-	return faccessat(directory, generation_name(number + 1, name), F_OK, AT_SYMLINK_NOFOLLOW) ==
-	       0;
+	CLEANUP(freep) unsigned *numbers = NULL;
+	size_t count = 0;
+	return generation_list(directory, job->where, &numbers, &count, NULL) < 0 ||
+	       (count && numbers[count - 1] > number);
 }
 
 /* Takes what the files say about a generation into the state, and repairs who may read them. */
@@ -151,9 +153,11 @@ static unsigned check_facts(const struct pass *pass, struct pass_job *job)
 		reasons |= REISSUE_EXPIRING;
 	if (!string_list_same_set(&facts->hostnames, &certificate->hostnames))
 		reasons |= REISSUE_HOSTNAMES;
-	if (facts->key_type != job->material.key_type)
+	/* Of a key that cannot be read nobody knows whether it is another one. */
+	bool known = !job->material.error.code;
+	if (known && facts->key_type != job->material.key_type)
 		reasons |= REISSUE_KEY_TYPE;
-	else if (material_key_differs(job))
+	else if (known && material_key_differs(job))
 		reasons |= REISSUE_KEY;
 	if (job->state.validity_days != certificate->validity_days)
 		reasons |= REISSUE_VALIDITY;
@@ -168,37 +172,6 @@ static unsigned unread_reasons(const struct pass *pass, struct pass_job *job)
 	return job->state.newest ? reasons | (check_facts(pass, job) & REISSUE_EXPIRING) : reasons;
 }
 
-char *plan_fingerprint(const struct pass_job *job)
-{
-	const struct config_certificate *certificate = job->certificate;
-	const struct config_api *api = certificate->api;
-	struct buffer text = BUFFER(64 << 10);
-
-	for (size_t i = 0; i < certificate->hostnames.count; i++)
-		buffer_add_format(&text, "%s\n", certificate->hostnames.items[i]);
-	buffer_add_format(&text, "%d %lld %s %s %s %s\n", (int)job->material.key_type,
-			  (long long)certificate->validity_days,
-			  certificate->zone_id ? certificate->zone_id : "-", api->endpoint,
-			  api->ca_file ? api->ca_file : "-", api->proxy ? "proxy" : "-");
-
-	/* A token, key, request or password that was replaced is tried at once. */
-	CLEANUP(freep) char *token = token_path(api);
-	const char *const files[] = {token, certificate->private_key_file, certificate->csr_file,
-				     certificate->keystore_password_file};
-	struct stat status;
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		if (files[i] && stat(files[i], &status) == 0)
-			buffer_add_format(&text, "%llu %lld.%09ld %lld\n",
-					  (unsigned long long)status.st_ino,
-					  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
-					  (long long)status.st_size);
-
-	char digest[SHA256_TEXT_SIZE];
-	digest_sha256(buffer_text(&text), text.length, digest);
-	buffer_free(&text);
-	return string_copy(digest);
-}
-
 /* True when the last failure says: not yet. */
 static bool issue_must_wait(const struct pass *pass, const struct pass_job *job)
 {
@@ -210,30 +183,6 @@ static bool issue_must_wait(const struct pass *pass, const struct pass_job *job)
 		return false;
 	CLEANUP(freep) char *fingerprint = plan_fingerprint(job);
 	return attempt->fingerprint && strcmp(attempt->fingerprint, fingerprint) == 0;
-}
-
-char *plan_target_fingerprint(struct pass *pass, struct pass_job *job)
-{
-	struct buffer text = BUFFER(64 << 10);
-
-	for (size_t i = 0; i < job->target_count; i++) {
-		const struct config_target *target = job->targets[i].target;
-		char rendered[SHA256_TEXT_SIZE] = "";
-		struct snippet_input input;
-		if (pass_target_load(pass, job->targets[i].index) == 0 &&
-		    job_snippet_input(pass, job, target, job->state.newest, &input, NULL) == 0)
-			snippet_rendered_from(&pass->targets[job->targets[i].index].template,
-					      &input, rendered);
-		buffer_add_format(
-			&text, "%s %s %s %d %d %s:%u %lld %s\n", target->name, rendered,
-			target->unit ? target->unit : "-", (int)target->reload,
-			target->start_stopped, target->probe_host ? target->probe_host : "none",
-			target->probe_port, (long long)target->probe_timeout, target->snippet_dir);
-	}
-	char digest[SHA256_TEXT_SIZE];
-	digest_sha256(buffer_text(&text), text.length, digest);
-	buffer_free(&text);
-	return string_copy(digest);
 }
 
 static bool target_must_wait(struct pass *pass, struct pass_job *job,
@@ -257,6 +206,36 @@ static bool access_drifted(const struct config_target *target, const struct file
 	       (access->group != (gid_t)-1 && stamp->group != access->group);
 }
 
+/* The file that `known` tells of, with other rights: nothing that a server would have to read
+ * again. Whether its bytes are the same is seen when it is put right. */
+static bool only_access_differs(const char *known, const struct file_stamp *now)
+{
+	struct file_stamp before;
+	return file_stamp_parse(known, &before) == 0 && before.device == now->device &&
+	       before.inode == now->inode && before.size == now->size &&
+	       (before.mode != now->mode || before.owner != now->owner ||
+		before.group != now->group);
+}
+
+/* The same of two files, as commit_keystore_stamp() gives them. */
+static bool only_keystore_access_differs(const char *known, const char *stamp)
+{
+	CLEANUP(freep) char *before = string_copy(known);
+	CLEANUP(freep) char *now = string_copy(stamp);
+	char *behind[] = {strchr(before, ' '), strchr(now, ' ')};
+	if (!behind[0] || !behind[1])
+		return false;
+	*behind[0]++ = *behind[1]++ = '\0';
+	struct file_stamp file;
+	struct file_stamp other;
+	bool same_file = strcmp(before, now) == 0;
+	bool same_other = strcmp(behind[0], behind[1]) == 0;
+	return (same_file ||
+		(file_stamp_parse(now, &file) == 0 && only_access_differs(before, &file))) &&
+	       (same_other || (file_stamp_parse(behind[1], &other) == 0 &&
+			       only_access_differs(behind[0], &other)));
+}
+
 /* The keystore beside the snippet, as we left it? */
 static unsigned keystore_reasons(const struct pass_job *job, const struct pass_target *target,
 				 const struct state_target *state)
@@ -264,8 +243,12 @@ static unsigned keystore_reasons(const struct pass_job *job, const struct pass_t
 	if (!target_kind(target->target->type)->keystore)
 		return 0;
 	CLEANUP(freep) char *stamp = commit_keystore_stamp(target, job->certificate);
-	if (!state->keystore_stamp || strcmp(state->keystore_stamp, stamp) != 0)
+	if (!state->keystore_stamp)
 		return REDEPLOY_KEYSTORE;
+	if (strcmp(state->keystore_stamp, stamp) != 0)
+		return only_keystore_access_differs(state->keystore_stamp, stamp)
+			       ? REDEPLOY_PERMISSIONS
+			       : REDEPLOY_KEYSTORE;
 	/* As we left it; but owner, group or mode can have been configured anew. */
 	CLEANUP(freep) char *file = keystore_file_name(job->certificate);
 	struct file_stamp now;
@@ -288,11 +271,13 @@ static unsigned snippet_reasons(struct pass *pass, struct pass_job *job,
 	char text[FILE_STAMP_TEXT_SIZE];
 	char digest[SHA256_TEXT_SIZE];
 	unsigned reasons = 0;
-	if (!state->snippet_stamp ||
-	    strcmp(state->snippet_stamp, file_stamp_format(&stamp, text)) != 0)
-		reasons |= REDEPLOY_DIFFERS;
-	if (access_drifted(target->target, &stamp))
+	bool drifted = access_drifted(target->target, &stamp);
+	if (drifted)
 		reasons |= REDEPLOY_PERMISSIONS;
+	if (!state->snippet_stamp ||
+	    (strcmp(state->snippet_stamp, file_stamp_format(&stamp, text)) != 0 &&
+	     !(drifted && only_access_differs(state->snippet_stamp, &stamp))))
+		reasons |= REDEPLOY_DIFFERS;
 	reasons |= keystore_reasons(job, target, state);
 
 	struct snippet_input input;
@@ -375,7 +360,7 @@ static bool files_need_look(const struct pass *pass, const struct pass_job *job,
 
 	if (pass->options.full || !state->newest || !state->fingerprint)
 		return true;
-	if (generation_fingerprint(directory, state->newest, fingerprint) < 0 ||
+	if (job_fingerprint(job, directory, state->newest, fingerprint) < 0 ||
 	    strcmp(fingerprint, state->fingerprint) != 0)
 		return true;
 	/* The files are the same, but who may read them can have been configured anew. */
@@ -384,7 +369,7 @@ static bool files_need_look(const struct pass *pass, const struct pass_job *job,
 				    false, &drifted, NULL) < 0 ||
 	    drifted)
 		return true;
-	return generation_newer_exists(directory, state->newest);
+	return generation_newer_exists(job, directory, state->newest);
 }
 
 /* What failed is not needed any more (it was forced, or asked for what is configured no longer):

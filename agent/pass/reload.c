@@ -71,7 +71,9 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 
 	bool runs = strcmp(status.active_state, "inactive") != 0 &&
 		    strcmp(status.active_state, "failed") != 0;
-	if (!runs && !target->start_stopped && !(flags & RELOAD_REVIVE)) {
+	bool revive = flags & RELOAD_REVIVE ||
+		      (flags & RELOAD_REVIVE_FAILED && strcmp(status.active_state, "failed") == 0);
+	if (!runs && !target->start_stopped && !revive) {
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 			  "%s is %s; the snippet is in place and waits for its start", unit,
 			  status.active_state);
@@ -96,6 +98,18 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 	return result == -ESHUTDOWN ? -EHOSTDOWN : result;
 }
 
+static bool unit_runs(struct pass *pass, const struct config_target *target)
+{
+	struct unit_bus *bus = NULL;
+	const char *unit = NULL;
+	struct unit_status status = {0};
+	struct error ignored = {0};
+	return bus_of(pass, &bus, &ignored) == 0 &&
+	       reload_unit(bus, target, &unit, &ignored) == 0 &&
+	       unit_status(bus, unit, &status, &ignored) == 0 &&
+	       strcmp(status.active_state, "active") == 0;
+}
+
 static int by_manager(struct pass *pass, const struct config_target *target, int64_t left,
 		      struct error *error)
 {
@@ -103,8 +117,11 @@ static int by_manager(struct pass *pass, const struct config_target *target, int
 	int result = manager_ssl_reload(target, left, error);
 	if (result != -ECONNREFUSED)
 		return result;
-	/* Nobody listens there: as with a unit that is down, its next start reads the keystore. */
+	/* With a unit that is down, its next start reads the keystore; with one that runs, it is
+	 * the address that is wrong. */
 	struct error refused = *error;
+	if (unit_runs(pass, target))
+		return result;
 	error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 		  "%s; the keystore is in place and waits for the server's start", refused.message);
 	return error_remedy(error, "%s", refused.remedy);

@@ -114,7 +114,7 @@ void siblings_go_back(struct pass *pass, size_t index)
 			bool held = target_job->held;
 			/* What waits was not touched: it shows what it showed. */
 			if (target_job->index != index || target_job == blocker ||
-			    target_job->refused || target_job->waiting || !moves(job, target_job) ||
+			    target_job->waiting || target_job->refused || !moves(job, target_job) ||
 			    (held && !(target_job->reasons & DRIFT)) ||
 			    (!held && target_job->error.code))
 				continue;

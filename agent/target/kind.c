@@ -14,6 +14,7 @@ static const struct target_kind kinds[] = {
 			.suffix = "conf",
 			.units = nginx_units,
 			.unit_count = ARRAY_SIZE(nginx_units),
+			.endures = true,
 			.include = "`include %s;` in the server block of that name",
 		},
 	[TARGET_APACHE] =
@@ -40,6 +41,7 @@ static const struct target_kind kinds[] = {
 			.suffix = "conf",
 			.units = haproxy_units,
 			.unit_count = ARRAY_SIZE(haproxy_units),
+			.endures = true,
 			.include = "`crt-list %s` in the bind line",
 			.ask_why = "`haproxy -c -f /etc/haproxy/haproxy.cfg` tells why",
 		},

@@ -9,20 +9,23 @@
 #include "target/template.h"
 
 struct target_kind {
-	enum template_escape escape;
 	const char *suffix;	  /* of a snippet's file: "conf", "xml" */
 	const char *const *units; /* candidates, the first that is loaded is it */
 	size_t unit_count;	  /* 0: `unit` must be configured */
-	bool keystore;		  /* a keystore at a stable path beside the snippet (keystore.h) */
-	/* A snippet that changed is read at the next start only: a reload of certificates
-	 * (RELOAD_SSL) does not take it up. */
-	bool read_at_start;
 	/* How an administrator names a snippet in this server's configuration, with one %s for its
 	 * path, to follow "put ": "`include %s;` in the server block of that name". For remedies.
 	 */
 	const char *include;
 	/* What shows why it refused a reload, where its unit keeps that from the journal. */
 	const char *ask_why;
+	enum template_escape escape;
+	bool keystore; /* a keystore at a stable path beside the snippet (keystore.h) */
+	/* A snippet that changed is read at the next start only: a reload of certificates
+	 * (RELOAD_SSL) does not take it up. */
+	bool read_at_start;
+	/* It tests all that it reads before it takes up any of it: a reload with a key that does not
+	 * belong to its certificate fails, and it goes on with what it had. */
+	bool endures;
 };
 
 const struct target_kind *target_kind(enum target_type type);

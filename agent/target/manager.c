@@ -85,13 +85,22 @@ static CURLcode options_of_request(CURL *easy, const char *url, int64_t timeout_
 
 #undef SET
 
+static int not_a_manager(int result, struct error *error)
+{
+	error_remedy(error, "check manager_url: it is the manager's own address, like "
+			    "http://127.0.0.1:8080/manager");
+	return result;
+}
+
 static int exchange_error(const char *url, CURLcode code, const struct answer *answer,
 			  struct error *error)
 {
 	if (answer->body.failed)
-		return error_set(error, ERROR_DEPLOY, -EPROTO,
-				 "Tomcat's manager %s: the answer is larger than %d bytes", url,
-				 MANAGER_BODY_LIMIT);
+		return not_a_manager(
+			error_set(error, ERROR_DEPLOY, -EPROTO,
+				  "Tomcat's manager %s: the answer is larger than %d bytes", url,
+				  MANAGER_BODY_LIMIT),
+			error);
 	const char *said = answer->words[0] ? answer->words : curl_easy_strerror(code);
 	CLEANUP(freep) char *words = words_clean(said, strlen(said), WORDS_LENGTH);
 	switch (code) {
@@ -101,8 +110,9 @@ static int exchange_error(const char *url, CURLcode code, const struct answer *a
 		return error_remedy(error, "check that Tomcat runs, and that a Connector listens "
 					   "at the address of manager_url");
 	case CURLE_OPERATION_TIMEDOUT:
-		return error_set(error, ERROR_DEPLOY, -ETIMEDOUT, "Tomcat's manager %s: %s", url,
-				 words);
+		error_set(error, ERROR_DEPLOY, -ETIMEDOUT, "Tomcat's manager %s: %s", url, words);
+		return error_remedy(error, "check what listens at manager_url, or give it more "
+					   "time with `reload_timeout =`");
 	case CURLE_COULDNT_RESOLVE_HOST:
 		error_set(error, ERROR_DEPLOY, -EHOSTUNREACH, "Tomcat's manager %s: %s", url,
 			  words);
@@ -116,8 +126,8 @@ static int exchange_error(const char *url, CURLcode code, const struct answer *a
 		return error_set(error, ERROR_LOCAL, -ENOMEM, "Tomcat's manager %s: %s", url,
 				 words);
 	default:
-		return error_set(error, ERROR_DEPLOY, -EPROTO, "Tomcat's manager %s: %s", url,
-				 words);
+		error_set(error, ERROR_DEPLOY, -EPROTO, "Tomcat's manager %s: %s", url, words);
+		return not_a_manager(-EPROTO, error);
 	}
 }
 
@@ -208,9 +218,10 @@ static int status_error(const char *url, const struct answer *answer, struct err
 		error_set(error, ERROR_DEPLOY, -EBADMSG,
 			  "Tomcat's manager %s: HTTP 500, refused: %s", url,
 			  said ? said : "it does not say why");
-		return error_remedy(error, "one of the keystores in server.xml cannot be used; "
-					   "Tomcat's log names it, and Tomcat goes on with what "
-					   "it had");
+		return error_remedy(error, "a keystore in server.xml, not one of the agent's, "
+					   "cannot be used (`keytool -list -keystore FILE` "
+					   "finds it; Tomcat does not say which); until then "
+					   "Tomcat goes on with what it had");
 	default:
 		break;
 	}
@@ -221,7 +232,7 @@ static int status_error(const char *url, const struct answer *answer, struct err
 		return error_remedy(error, "redirections are not followed: manager_url must be the "
 					   "manager's own address, like "
 					   "http://127.0.0.1:8080/manager");
-	return -EPROTO;
+	return not_a_manager(-EPROTO, error);
 }
 
 static int answer_check(const char *url, const struct answer *answer, struct error *error)
@@ -239,8 +250,7 @@ static int answer_check(const char *url, const struct answer *answer, struct err
 	}
 	error_set(error, ERROR_DEPLOY, -EPROTO,
 		  "Tomcat's manager %s: this is no answer of a manager: \"%s\"", url, first);
-	return error_remedy(error, "check manager_url: it is the manager's own address, like "
-				   "http://127.0.0.1:8080/manager");
+	return not_a_manager(-EPROTO, error);
 }
 
 static int exchange(CURL *easy, const char *url, const struct manager_credentials *credentials,

@@ -1,4 +1,4 @@
-/* What comes from files and from the API as PEM: private keys and certificates. */
+/* What comes from files and from the API as PEM: keys, certificates, requests, PKCS#7. */
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdint.h>
@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "pki/csr.h"
+#include "pki/export.h"
 #include "pki/key.h"
 #include "pki/leaf.h"
 
@@ -67,12 +69,43 @@ static void fuzz_leaf(const char *text, size_t size)
 	X509_free(leaf);
 }
 
-/* Base64 hides the DER from the fuzzer: a first byte of 1 to 4 stands for the armour of the rest.
+/* A request is its key's owner's, or it is refused. */
+static void fuzz_request(const char *text, size_t size)
+{
+	EVP_PKEY *key = NULL;
+	struct string_list hostnames = {0};
+	struct error error = {0};
+	enum key_type type;
+	if (csr_read(text, size, &key, &hostnames, &error) < 0) {
+		if (key || hostnames.count || error.class != ERROR_CONFIGURATION ||
+		    error.remedy[0] == '\0')
+			abort();
+	} else if (key_is_private(key) || key_type_of(key, &type) < 0) {
+		abort();
+	}
+	EVP_PKEY_free(key);
+	string_list_free(&hostnames);
+}
+
+static void fuzz_bag(const char *text, size_t size)
+{
+	static const char digest[] =
+		"0000000000000000000000000000000000000000000000000000000000000000";
+	X509 *found = NULL;
+	X509 *root = NULL;
+	struct error error = {0};
+	if (export_p7b_find(text, size, digest, &found, &error) == 0 ||
+	    root_read_pem(ROOT_PULL, text, size, NULL, &root, &error) == 0)
+		abort();
+}
+
+/* Base64 hides the DER from the fuzzer: a first byte of 1 to 6 stands for the armour of the rest.
  */
 static char *text_make(const uint8_t *data, size_t *size)
 {
-	static const char *const names[] = {"CERTIFICATE", "PRIVATE KEY", "RSA PRIVATE KEY",
-					    "EC PRIVATE KEY"};
+	static const char *const names[] = {"CERTIFICATE",	   "PRIVATE KEY",
+					    "RSA PRIVATE KEY",	   "EC PRIVATE KEY",
+					    "CERTIFICATE REQUEST", "PKCS7"};
 	if (*size < 2 || data[0] < 1 || data[0] > ARRAY_SIZE(names)) {
 		char *text = memory_alloc(*size + 1, 1);
 		if (*size)
@@ -95,6 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = text_make(data, &size);
 	fuzz_key(text, size);
+	fuzz_request(text, size);
+	fuzz_bag(text, size);
 	fuzz_leaf(text, size);
 	free(text);
 	ERR_clear_error(); /* EVP_PKEY_eq() here may leave one */

@@ -23,6 +23,10 @@ class Stage:
     sandbox: Sandbox
     key_type: str
 
+    @property
+    def host(self):
+        return self.server.host
+
     def serials(self):
         return [one["id"] for one in self.sandbox.issued()]
 
