@@ -226,7 +226,8 @@ class Lab:
                 self.pair(snippet)
             self.served(server, self.ca if self.scenario.trusted else None)
         test = self.path(TEST).read_text()
-        hold(re.findall(r"^\d+$", test, re.M) == ["0"] * len(self.servers), "a server would not start:", test)
+        hold(re.findall(r"^\d+$", test, re.M) == ["0"] * len(self.servers),
+             "a server would not start any more:", test)
 
     def current(self):
         """What exit code 0 claims."""
