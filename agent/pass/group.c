@@ -189,7 +189,8 @@ void group_take_back(struct group *group)
 		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
-	unsigned flags = reload_flags(group);
+	/* It ran when the new snippet was put before it. */
+	unsigned flags = reload_flags(group) | RELOAD_RAISE;
 	if (reload_target(group->pass, target_of(group), flags, &error) < 0 ||
 	    await_answer(group, flags, &error) < 0) {
 		for (size_t i = 0; i < group->count; i++) {
@@ -296,8 +297,10 @@ static void refused_reload(struct group *group, const struct error *refusal)
 {
 	struct error again = {0};
 	/* It was up before: what our own job has ended is ours to start again. */
-	bool revive = refusal->code == -ESHUTDOWN ||
-		      (target_of(group)->reload == RELOAD_RESTART && refusal->code != -ECANCELED);
+	bool restarted =
+		target_of(group)->reload == RELOAD_RESTART ||
+		(target_of(group)->reload == RELOAD_SSL && reload_flags(group) & RELOAD_FULL);
+	bool revive = refusal->code == -ESHUTDOWN || (restarted && refusal->code != -ECANCELED);
 	bool was_read = refusal->class == ERROR_DEPLOY;
 	all_fail(group, refusal, true);
 	for (size_t i = 0; i < group->count; i++) {

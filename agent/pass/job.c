@@ -4,6 +4,7 @@
 
 #include "pass/material.h"
 #include "pass/schedule.h"
+#include "pass/trust.h"
 #include "target/keystore.h"
 #include "target/kind.h"
 
@@ -68,11 +69,20 @@ int job_snippet_input(struct pass *pass, struct pass_job *job, const struct conf
 		keystore && !job->keystore_password ? keystore_password_read(pass, job, error) : 0;
 	if (result < 0)
 		return result;
+	const struct pass_account *account = trust_client_account(pass, job->certificate);
+	/* A placeholder must not let everybody in while the authority is not there: it trusts
+	 * itself, which signs nothing. */
+	if (job->certificate->authenticated_origin_pulls && !account && number == 0 &&
+	    !job->placeholder_ca)
+		job->placeholder_ca = string_format("%s/0000/%s", job->where, GENERATION_CERT);
 	*ret_input = (struct snippet_input){
 		.certificate = job->certificate,
 		.number = number,
 		.state_dir = pass->store.path,
 		.keystore_password = keystore ? job->keystore_password : NULL,
+		.client_ca = account	   ? account->client_ca
+			     : number == 0 ? job->placeholder_ca
+					   : NULL,
 		/* While the own key cannot be read, what is served does not change. */
 		.key_type = job->material.error.code && number ? job->state.facts.key_type
 							       : job->material.key_type,

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "pass/trust.h"
 #include "pki/csr.h"
 #include "pki/export.h"
 #include "pki/key.h"
@@ -141,7 +142,8 @@ struct generation_files material_files(const struct pass *pass, const struct pas
 	bool needs_root = certificate->chain_root || certificate->formats & FORMAT_P7B;
 	return (struct generation_files){
 		.formats = certificate->formats,
-		.root = leaf && needs_root ? root_list_signer(&pass->roots, leaf) : NULL,
+		.root = leaf && needs_root ? root_list_signer(trust_roots(pass, certificate), leaf)
+					   : NULL,
 		.chain_root = certificate->chain_root,
 		.password = job->material.password,
 		.name = certificate->name,

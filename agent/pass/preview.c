@@ -18,6 +18,22 @@ static void conceal(struct buffer *text, const char *secret)
 		memset(at, '*', length);
 }
 
+/* A password that was in place before is not known any more: whatever stands in quotation marks
+ * behind "...password=". */
+static void conceal_attributes(struct buffer *text)
+{
+	static const char word[] = "assword";
+	for (char *at = text->data; at && (at = strstr(at, word));) {
+		at += strlen(word);
+		at += strspn(at, " \t=");
+		if (*at != '"' && *at != '\'')
+			continue;
+		char quote = *at++;
+		for (; *at && *at != quote && *at != '\n'; at++)
+			*at = '*';
+	}
+}
+
 static unsigned number_next(const struct pass *pass, const struct pass_job *job)
 {
 	unsigned named = commit_number_named(pass, job);
@@ -44,7 +60,11 @@ int preview_snippet(struct pass *pass, struct pass_job *job,
 		return result;
 	bool there = target->directory >= 0 &&
 		     snippet_read(target->directory, target->target, file, &before, NULL) == 0;
-	conceal(&before, input.keystore_password);
-	conceal(&after, input.keystore_password);
+	if (input.keystore_password) {
+		conceal(&before, input.keystore_password);
+		conceal(&after, input.keystore_password);
+		conceal_attributes(&before);
+		conceal_attributes(&after);
+	}
 	return diff_unified(path, there ? &before : NULL, &after, text, error);
 }

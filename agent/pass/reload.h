@@ -7,6 +7,7 @@
 enum reload_flag {
 	RELOAD_REVIVE = 1 << 0, /* a unit that is down is started: it ran before we touched it */
 	RELOAD_FULL = 1 << 1,	/* the configuration changed, not only certificates */
+	RELOAD_RAISE = 1 << 2,	/* a unit that failed is started: it died of what it was given */
 };
 
 /*

@@ -13,6 +13,7 @@
 #include "pass/material.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
+#include "pass/trust.h"
 #include "store/generation.h"
 #include "store/roots.h"
 #include "target/keystore.h"
@@ -204,7 +205,7 @@ static int mix_target(const struct pass_target *target,
  * owner or mode was changed; and for the state, which is rebuilt when it is lost. What nobody reads
  * (meta.json, a file of no format) is looked at in a full check.
  */
-static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigned generation,
+static int stamp_of(struct pass *pass, const struct pass_job *job, unsigned generation,
 		    char text[static STAMP_SIZE])
 {
 	char path[512];
@@ -214,9 +215,10 @@ static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigne
 	snprintf(path, sizeof(path), "%s/state.json", job->certificate->name);
 	if (result == 0)
 		result = mix(pass->store.certificates, path, &hash);
-	CLEANUP(freep) char *client_ca = roots_path(&pass->store, ROOT_PULL);
-	if (result == 0 && job->certificate->authenticated_origin_pulls)
-		result = mix(AT_FDCWD, client_ca, &hash);
+	if (result == 0 && job->certificate->authenticated_origin_pulls) {
+		const struct pass_account *account = trust_client_account(pass, job->certificate);
+		result = account ? mix(AT_FDCWD, account->client_ca, &hash) : -ENOKEY;
+	}
 	for (size_t i = 0; result == 0 && i < job->target_count; i++)
 		result = mix_target(&pass->targets[job->targets[i].index], job->certificate, &hash);
 	snprintf(text, STAMP_SIZE, "%016" PRIx64, hash);

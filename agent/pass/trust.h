@@ -15,11 +15,20 @@ void trust_load(struct pass *pass);
  * something is known now that was not. */
 bool trust_fetch(struct pass *pass);
 
-/* What keeps a certificate with `authenticated_origin_pulls` from being deployed; 0 when nothing
- * does. */
-int trust_client_ca(const struct pass *pass, struct error *error);
+/* The roots that may have signed a certificate of its account. */
+const struct root_list *trust_roots(const struct pass *pass,
+				    const struct config_certificate *certificate);
 
-/* That authority; free it with X509_free(). */
-int trust_client_ca_read(const struct pass *pass, X509 **ret_authority, struct error *error);
+/*
+ * The account whose client_ca and client_authority are to be asked of clients; NULL without
+ * `authenticated_origin_pulls`, and while that authority is not there.
+ */
+struct pass_account *trust_client_account(struct pass *pass,
+					  const struct config_certificate *certificate);
+
+/* What keeps a certificate with `authenticated_origin_pulls` from being deployed, class transient,
+ * -ENOKEY; 0 when nothing does. */
+int trust_client_ca_missing(struct pass *pass, const struct config_certificate *certificate,
+			    struct error *error);
 
 #endif

@@ -16,6 +16,8 @@ struct target_kind {
 	 * path, to follow "put ": "`include %s;` in the server block of that name". For remedies.
 	 */
 	const char *include;
+	/* What shows why it refused a reload, where its unit keeps that from the journal. */
+	const char *ask_why;
 	enum template_escape escape;
 	bool keystore; /* a keystore at a stable path beside the snippet (keystore.h) */
 	/* A snippet that changed is read at the next start only: a reload of certificates

@@ -194,7 +194,7 @@ class Lab:
         hold(files, "a snippet that names no pair:", snippet)
         try:
             text = b"".join(self.path(file).read_bytes() for file in files)
-            leaf = x509.load_pem_x509_certificates(text)[0]
+            leaf = x509.load_pem_x509_certificate(text)      # the first one in it
             key = serialization.load_pem_private_key(
                 re.search(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [^\n]*", text,
                           re.S).group(), None)
