@@ -169,7 +169,8 @@ static void confirm_reload(struct group *group)
 static int await_answer(const struct group *group, unsigned flags, struct error *error)
 {
 	const struct config_target *target = target_of(group);
-	bool restarted = target->reload == RELOAD_RESTART || flags & (RELOAD_FULL | RELOAD_REVIVE);
+	bool restarted = target->reload == RELOAD_RESTART ||
+			 flags & (RELOAD_FULL | RELOAD_REVIVE | RELOAD_REVIVE_FAILED);
 	if (!restarted || !target->probe_host || target->reload == RELOAD_NONE)
 		return 0;
 	log_progress("%s: waiting until it answers", target->name);
@@ -179,7 +180,7 @@ static int await_answer(const struct group *group, unsigned flags, struct error 
 	return result;
 }
 
-void group_take_back(struct group *group)
+static void take_back(struct group *group, unsigned revive)
 {
 	struct error error = {0};
 	if (group->count == 0)
@@ -189,8 +190,7 @@ void group_take_back(struct group *group)
 		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
-	/* It ran when the new snippet was put before it. */
-	unsigned flags = reload_flags(group) | RELOAD_RAISE;
+	unsigned flags = reload_flags(group) | revive;
 	if (reload_target(group->pass, target_of(group), flags, &error) < 0 ||
 	    await_answer(group, flags, &error) < 0) {
 		for (size_t i = 0; i < group->count; i++) {
@@ -204,6 +204,11 @@ void group_take_back(struct group *group)
 		return;
 	}
 	confirm_reload(group);
+}
+
+void group_take_back(struct group *group)
+{
+	take_back(group, 0);
 }
 
 static void deploy_committed(struct group *group);
@@ -343,7 +348,8 @@ static void take_back_unverified(struct group *group)
 		item->target_job->refused = true;
 		back.items[back.count++] = *item;
 	}
-	group_take_back(&back);
+	/* Some servers take their time to die of what they were given. */
+	take_back(&back, RELOAD_REVIVE_FAILED);
 	free(back.items);
 }
 

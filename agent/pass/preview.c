@@ -8,30 +8,67 @@
 #include "target/diff.h"
 #include "target/template.h"
 
-/* Overwrites every occurrence in place. */
-static void conceal(struct buffer *text, const char *secret)
+static const char hidden[] = "********";
+static const char hidden_former[] = "(the former password)";
+
+/* Puts `to` in the place of every `from`. */
+static void replace_all(struct buffer *text, const char *from, const char *to)
 {
-	size_t length = secret ? strlen(secret) : 0;
+	size_t length = strlen(from);
 	if (length == 0 || !text->data)
 		return;
-	for (char *at = strstr(text->data, secret); at; at = strstr(at + length, secret))
-		memset(at, '*', length);
+	struct buffer result = BUFFER(2 * TEMPLATE_OUTPUT_LIMIT);
+	const char *rest = buffer_text(text);
+	for (const char *at; (at = strstr(rest, from)); rest = at + length) {
+		buffer_add(&result, rest, (size_t)(at - rest));
+		buffer_add_text(&result, to);
+	}
+	buffer_add_text(&result, rest);
+	buffer_wipe(text);
+	*text = result;
 }
 
-/* A password that was in place before is not known any more: whatever stands in quotation marks
- * behind "...password=". */
-static void conceal_attributes(struct buffer *text)
+/* The next value of an XML attribute that is named after a password ("keystorePass=", "...Password
+ * ="), as it is spelt there; NULL when there is none. free() it with secret_free(). */
+static char *password_next(const char **ret_rest)
 {
-	static const char word[] = "assword";
-	for (char *at = text->data; at && (at = strstr(at, word));) {
-		at += strlen(word);
-		at += strspn(at, " \t=");
-		if (*at != '"' && *at != '\'')
+	for (const char *at = *ret_rest; (at = strcasestr(at, "pass")); at++) {
+		const char *behind = at + strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+						     "abcdefghijklmnopqrstuvwxyz");
+		behind += strspn(behind, " \t\r\n");
+		if (*behind++ != '=')
 			continue;
-		char quote = *at++;
-		for (; *at && *at != quote && *at != '\n'; at++)
-			*at = '*';
+		behind += strspn(behind, " \t\r\n");
+		const char *end =
+			*behind == '"' || *behind == '\'' ? strchr(behind + 1, *behind) : NULL;
+		if (!end)
+			continue;
+		*ret_rest = end;
+		return string_copy_n(behind + 1, (size_t)(end - behind - 1));
 	}
+	return NULL;
+}
+
+static bool has_password(const struct buffer *text, const char *password)
+{
+	const char *rest = buffer_text(text);
+	bool found = false;
+	for (char *value; !found && (value = password_next(&rest)); secret_free(value))
+		found = strcmp(value, password) == 0;
+	return found;
+}
+
+/*
+ * Takes the passwords out of the snippet in place: of the one that it will have, which `after` has
+ * in the same spelling, and of one that was another and that only the snippet still knows.
+ */
+static void conceal(struct buffer *before, const struct buffer *after)
+{
+	CLEANUP(buffer_wipe) struct buffer copy = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+	buffer_add(&copy, buffer_text(before), before->length);
+	const char *rest = buffer_text(&copy);
+	for (char *value; (value = password_next(&rest)); secret_free(value))
+		replace_all(before, value, has_password(after, value) ? hidden : hidden_former);
 }
 
 static unsigned number_next(const struct pass *pass, const struct pass_job *job)
@@ -61,10 +98,14 @@ int preview_snippet(struct pass *pass, struct pass_job *job,
 	bool there = target->directory >= 0 &&
 		     snippet_read(target->directory, target->target, file, &before, NULL) == 0;
 	if (input.keystore_password) {
-		conceal(&before, input.keystore_password);
-		conceal(&after, input.keystore_password);
-		conceal_attributes(&before);
-		conceal_attributes(&after);
+		conceal(&before, &after);
+		replace_all(&before, input.keystore_password, hidden);
+		input.keystore_password = hidden;
+		buffer_wipe(&after);
+		after = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+		result = snippet_render(&target->template, &input, &after, error);
 	}
+	if (result < 0)
+		return result;
 	return diff_unified(path, there ? &before : NULL, &after, text, error);
 }

@@ -69,10 +69,11 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 				    target->name);
 	}
 
-	bool failed = strcmp(status.active_state, "failed") == 0;
-	bool runs = !failed && strcmp(status.active_state, "inactive") != 0;
-	bool ours = flags & RELOAD_REVIVE || (failed && flags & RELOAD_RAISE);
-	if (!runs && !target->start_stopped && !ours) {
+	bool runs = strcmp(status.active_state, "inactive") != 0 &&
+		    strcmp(status.active_state, "failed") != 0;
+	bool revive = flags & RELOAD_REVIVE ||
+		      (flags & RELOAD_REVIVE_FAILED && strcmp(status.active_state, "failed") == 0);
+	if (!runs && !target->start_stopped && !revive) {
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 			  "%s is %s; the snippet is in place and waits for its start", unit,
 			  status.active_state);

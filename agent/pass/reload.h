@@ -7,7 +7,9 @@
 enum reload_flag {
 	RELOAD_REVIVE = 1 << 0, /* a unit that is down is started: it ran before we touched it */
 	RELOAD_FULL = 1 << 1,	/* the configuration changed, not only certificates */
-	RELOAD_RAISE = 1 << 2,	/* a unit that failed is started: it died of what it was given */
+	/* A unit that is failed is started: it ran when we reloaded it, and has died since. One
+	 * that is inactive was stopped by somebody. */
+	RELOAD_REVIVE_FAILED = 1 << 2,
 };
 
 /*

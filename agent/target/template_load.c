@@ -10,10 +10,20 @@ static int load_path(const char *path, struct buffer *text, char **ret_path, str
 {
 	struct buffer read = BUFFER(TEMPLATE_LIMIT);
 	int result = file_read(path, &read, error);
-	if (result == -EFBIG)
-		return error_set(error, ERROR_CONFIGURATION, result,
-				 "cannot use template %s: larger than %d bytes", path,
-				 TEMPLATE_LIMIT);
+	if (result == -EFBIG) {
+		error_set(error, ERROR_CONFIGURATION, result,
+			  "cannot use template %s: larger than %d bytes", path, TEMPLATE_LIMIT);
+		return error_remedy(error, "this is something else: put the template there");
+	}
+	if (result == -EACCES && error) {
+		error->class = ERROR_CONFIGURATION;
+		return error_remedy(error,
+				    "let the agent's user read it, and enter its directories");
+	}
+	if (result == -EISDIR && error) {
+		error->class = ERROR_CONFIGURATION;
+		return error_remedy(error, "put the template there, a file");
+	}
 	if (result < 0)
 		return result;
 	buffer_free(text);

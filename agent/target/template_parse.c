@@ -57,8 +57,10 @@ int template_error(const struct template_tree *tree, size_t offset, struct error
 	va_start(arguments, format);
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	return error_set(error, ERROR_CONFIGURATION, code, "%s:%zu:%zu: %s", tree->source, line,
-			 column, message);
+	error_set(error, ERROR_CONFIGURATION, code, "%s:%zu:%zu: %s", tree->source, line, column,
+		  message);
+	return error_remedy(error, "correct the template; `origin-ca-agent render` with the names "
+				   "of a certificate and a target shows what it gives");
 }
 
 static struct template_node *node_add(struct template_tree *tree, enum template_node_type type,

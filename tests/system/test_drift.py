@@ -126,3 +126,57 @@ def test_changed_template_is_rolled_out_without_a_new_certificate(drifted):
     drifted.agent.scheduled_pass(check=0)
     assert "ssl_session_tickets" not in drifted.host.read(drifted.nginx.snippet(NAME))
     assert len(drifted.serials()) == 1
+
+
+def test_rights_of_a_snippet_are_no_reason_to_reload(drifted):
+    drifted.host.run(["chmod", "640", drifted.nginx.snippet(NAME)])
+    said = drifted.agent.renew(dry_run=True, check=1)
+    assert said.target(NAME)["redeploy"] == ["permissions"]
+    done = drifted.agent.renew(check=0)
+    assert done.json["changed"] and done.json["reloads"] == 0
+
+
+def test_reload_that_was_never_confirmed_is_asked_for_again(drifted):
+    """A pass that died between the rename and the reload."""
+    path = drifted.agent.state_path("certificates", NAME, "state.json")
+    edit = ".targets[0].reload_pending = true"
+    drifted.host.write(path, drifted.host.run(["jq", edit, path]).stdout, mode=0o600)
+    found(drifted, "reload-unconfirmed")
+    text = drifted.agent.command("status", check=1).stdout
+    assert "to be deployed: reload-unconfirmed" in text
+    done = drifted.agent.renew(check=0)
+    assert done.json["reloads"] == 1 and not done.json["certificates"][0]["issued"]
+
+
+def test_other_leaf_that_is_served_is_reloaded_away(drifted):
+    """Somebody loaded other files and put the configuration back without a reload."""
+    nginx = drifted.nginx
+    nginx.add(NAME, snippet=nginx.self_signed(NAME))
+    nginx.reload()
+    drifted.host.wait(lambda: nginx.served(NAME).serial not in drifted.serials())
+    nginx.add(NAME)
+    said = drifted.agent.renew(NAME, dry_run=True, check=1)
+    assert said.target(NAME)["redeploy"] == ["other-leaf-served"]
+    text = drifted.agent.command("--renew-now", "--dry-run", NAME, check=1).stdout
+    assert "to be deployed: other-leaf-served" in text
+    done = drifted.agent.renew(NAME, check=0)
+    assert done.json["reloads"] == 1
+
+
+def test_former_generation_that_somebody_put_back_is_replaced(drifted):
+    """A backup of the server's configuration: the snippet names files that are gone."""
+    snippet = drifted.nginx.snippet(NAME)
+    text = drifted.host.read(snippet)
+    drifted.host.write(snippet, text.replace("/0001/", "/0000/"))
+    found(drifted, "snippet-differs")
+    assert drifted.agent.renew(check=0).json["reloads"] == 1
+
+
+def test_reasons_of_several_drifts_are_all_told(drifted):
+    drifted.host.write(TEMPLATE, drifted.host.read(PACKAGED) + "# more\n")
+    drifted.host.run(["sh", "-c", f"echo '# mine' >> {drifted.nginx.snippet(NAME)}; "
+                      f"chmod 600 {drifted.nginx.snippet(NAME)}"])
+    said = drifted.agent.status(check=1).target(NAME)["redeploy"]
+    assert said == ["snippet-differs", "template-changed", "permissions"]
+    drifted.host.remove(TEMPLATE)
+    drifted.agent.scheduled_pass(check=0)
