@@ -8,6 +8,7 @@
 #include "target/command.h"
 #include "target/kind.h"
 #include "target/manager.h"
+#include "target/server_log.h"
 #include "target/unit.h"
 
 enum {
@@ -50,6 +51,24 @@ static int time_left(const struct pass *pass, const struct config_target *target
 	return 0;
 }
 
+/* What it wrote to a log of its own says more than that it is down. */
+static int died(const struct server_log *log, struct error *error)
+{
+	struct buffer words = BUFFER(ERROR_MESSAGE_SIZE);
+	server_log_explain(log, &words);
+	if (words.length > 0) {
+		struct error first = *error;
+		error_set(error, first.class, first.code, "%s; its log says: %s", first.message,
+			  buffer_text(&words));
+		error_remedy(error, "%s has all of it", log->path);
+	} else if (log->path) {
+		error_remedy(error, "%s%s says why", log->path,
+			     log->fd < 0 ? " (which the agent may not read)" : "");
+	}
+	buffer_free(&words);
+	return -EHOSTDOWN;
+}
+
 static int by_unit(struct pass *pass, const struct config_target *target, int64_t left,
 		   unsigned flags, struct error *error)
 {
@@ -69,19 +88,23 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 				    target->name);
 	}
 
-	bool runs = strcmp(status.active_state, "inactive") != 0 &&
-		    strcmp(status.active_state, "failed") != 0;
-	bool revive = flags & RELOAD_REVIVE ||
-		      (flags & RELOAD_REVIVE_FAILED && strcmp(status.active_state, "failed") == 0);
+	bool failed = strcmp(status.active_state, "failed") == 0;
+	bool runs = !failed && strcmp(status.active_state, "inactive") != 0;
+	/* It died as well, and systemd waits for a moment before it tries again by itself. */
+	bool waits = strcmp(status.active_state, "activating") == 0 &&
+		     strcmp(status.sub_state, "auto-restart") == 0;
+	bool revive = flags & RELOAD_REVIVE || (flags & RELOAD_REVIVE_FAILED && (failed || waits));
 	if (!runs && !target->start_stopped && !revive) {
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 			  "%s is %s; the snippet is in place and waits for its start", unit,
 			  status.active_state);
 		return error_remedy(error, "systemctl start %s", unit);
 	}
-	enum unit_verb verb = !runs				? UNIT_START
+	enum unit_verb verb = !runs || (waits && revive)	? UNIT_START
 			      : target->reload == RELOAD_RELOAD ? UNIT_RELOAD
 								: UNIT_TRY_RESTART;
+	CLEANUP(server_log_close) struct server_log log;
+	server_log_mark(target->type, &log);
 	pass->reloads++;
 	log_progress("%s: waiting for %s", target->name, unit);
 	/* A restart with a configuration that is broken elsewhere would end a server that works;
@@ -95,7 +118,7 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 	if (result < 0 && error->class == ERROR_DEPLOY && ask_why)
 		error_remedy(error, "%s", ask_why);
 	/* It was up a moment ago: not stopped by somebody, but dead of what it read. */
-	return result == -ESHUTDOWN ? -EHOSTDOWN : result;
+	return result == -ESHUTDOWN ? died(&log, error) : result;
 }
 
 static bool unit_runs(struct pass *pass, const struct config_target *target)

@@ -6,6 +6,9 @@ static const char *const nginx_units[] = {"nginx.service"};
 static const char *const apache_units[] = {"apache2.service", "httpd.service"};
 static const char *const tomcat_units[] = {"tomcat10.service", "tomcat9.service", "tomcat.service"};
 static const char *const haproxy_units[] = {"haproxy.service"};
+/* Debian's, that of Fedora and its relatives, SUSE's */
+static const char *const apache_logs[] = {"/var/log/apache2/error.log", "/var/log/httpd/error_log",
+					  "/var/log/apache2/error_log"};
 
 static const struct target_kind kinds[] = {
 	[TARGET_NGINX] =
@@ -23,6 +26,8 @@ static const struct target_kind kinds[] = {
 			.suffix = "conf",
 			.units = apache_units,
 			.unit_count = ARRAY_SIZE(apache_units),
+			.logs = apache_logs,
+			.log_count = ARRAY_SIZE(apache_logs),
 			.include = "`Include %s` in the <VirtualHost> of that name",
 		},
 	[TARGET_TOMCAT] =

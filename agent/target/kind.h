@@ -19,12 +19,15 @@ struct target_kind {
 	/* What shows why it refused a reload, where its unit keeps that from the journal. */
 	const char *ask_why;
 	enum template_escape escape;
+	/* Where it says what it died of, when it does not tell systemd. */
+	const char *const *logs;
+	size_t log_count;
 	bool keystore; /* a keystore at a stable path beside the snippet (keystore.h) */
 	/* A snippet that changed is read at the next start only: a reload of certificates
 	 * (RELOAD_SSL) does not take it up. */
 	bool read_at_start;
-	/* It tests all that it reads before it takes up any of it: a reload with a key that does not
-	 * belong to its certificate fails, and it goes on with what it had. */
+	/* It tests all that it reads before it takes up any of it: a reload with a key that does
+	 * not belong to its certificate fails, and it goes on with what it had. */
 	bool endures;
 };
 

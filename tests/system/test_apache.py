@@ -130,14 +130,15 @@ def test_httpd_that_died_of_a_template_is_started_again_with_what_it_had(stage):
     stage.host.write(TEMPLATE, text)
     assert stage.server.test().returncode == 0
     done = stage.agent.renew(NAME, check=1)
-    print(done)
     stage.pid = stage.server.main_pid()
     target = done.target(NAME, "apache")
     assert target["rolled_back"] and stage.server.active() == "active"
     assert stage.served().serial == before
     assert stage.host.read(stage.server.snippet(NAME)) == was_there
     error = target["error"]["message"]
+    assert "AH02565" in error and FOREIGN in error      # httpd's own words, from its own log
     assert "the reload job was done" in error and "went down" in error
+    assert "/var/log/apache2/error.log" in target["error"]["remedy"]
     stage.host.remove(TEMPLATE)
     stage.agent.renew(check=0)
 

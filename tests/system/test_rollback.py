@@ -105,6 +105,24 @@ def test_leaf_that_is_not_shown_is_taken_back(fast):
 
 
 
+def test_server_that_dies_a_while_after_its_reload_is_started_again(origin):
+    """All looked well for longer than the agent looks at the unit: the handshakes tell."""
+    origin.agent.target("nginx", probe_timeout="4s")
+    snippet = origin.nginx.snippet(NAME)
+    drop_in = "/etc/systemd/system/nginx.service.d/dies.conf"
+    origin.host.unit("nginx.service.d/dies.conf", "[Service]\nExecReload=\nExecReload=/bin/sh -c "
+                     f"'if grep -q deadly {snippet}; then (sleep 2; kill -KILL $MAINPID) & "
+                     "else kill -HUP $MAINPID; fi'\n")
+    packaged = origin.host.read("/usr/share/origin-ca-agent/templates/nginx.mustache")
+    origin.host.write(TEMPLATE, packaged + "# deadly\n")
+    done = origin.agent.renew(NAME, force=True, check=1)
+    origin.host.remove(drop_in)
+    origin.host.run(["systemctl", "daemon-reload"])
+    assert done.target(NAME)["rolled_back"] and origin.nginx.active() == "active"
+    assert "does not help" not in done.target(NAME)["error"]["message"]
+    assert origin.served() == origin.serials()[0]
+
+
 def test_template_that_nginx_refuses_is_taken_back_and_named(origin):
     agent, nginx, host = origin.agent, origin.nginx, origin.host
     before = host.read(nginx.snippet(NAME))
