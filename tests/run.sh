@@ -10,7 +10,7 @@
 #	sandbox   tests of the local Origin CA API
 #	system    the installed program on real systemd hosts with real web servers, sanitizers on
 #	bench     the release build, measured (short form)
-#	fuzz      every parser of outside input, for FUZZ_SECONDS (30) each
+#	fuzz      every parser of outside input, for FUZZ_SECONDS (15) each
 #
 # A stage that fails does not keep the following from running.  Exit code: 0 all passed, 1 not all,
 # 2 usage, or not root.  Logs are in build/log.  Installs missing packages (tests/setup.sh).
@@ -76,7 +76,7 @@ stage_bench() {
 }
 
 stage_fuzz() {
-	tests/fuzz/run.sh "${FUZZ_SECONDS:-30}"
+	tests/fuzz/run.sh "${FUZZ_SECONDS:-15}"
 }
 
 # Runs a stage in a process of its own (errexit is in force there), on the terminal and in its log.

@@ -59,9 +59,13 @@ static void check_template(const struct config *config, const struct config_targ
 		for (size_t j = 0; result == 0 && j < certificate->target_count; j++) {
 			struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
 			/* Any password does: a generated one needs no escape. */
-			struct snippet_input input = {certificate, 1, config->agent.state_dir,
-						      kind->keystore ? "********" : NULL,
-						      certificate->key_type};
+			struct snippet_input input = {
+				certificate,
+				1,
+				config->agent.state_dir,
+				kind->keystore ? "********" : NULL,
+				certificate->key_type,
+				certificate->authenticated_origin_pulls ? "/ca.pem" : NULL};
 			if (certificate->targets[j] == target)
 				result = snippet_render(&template, &input, &text, &error);
 			buffer_free(&text);

@@ -2,24 +2,31 @@
 
 #include "base/log.h"
 #include "commands/command.h"
+#include "pass/trust.h"
 #include "store/generation.h"
 #include "target/kind.h"
 #include "target/snippet.h"
 #include "target/template.h"
 
-static int render(const struct config *config, const struct config_certificate *certificate,
-		  const struct config_target *target, unsigned number)
+static int render(struct pass *pass, const struct config_target *target)
 {
+	const struct pass_job *job = &pass->jobs[0];
+	const struct pass_account *account = trust_client_account(pass, job->certificate);
 	struct snippet_template template = {0};
 	struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
 	struct error error = {0};
 	int status = PASS_EXIT_CURRENT;
 
-	int result = snippet_template_load(config, target, &template, &error);
+	int result = snippet_template_load(pass->config, target, &template, &error);
 	/* What is printed ends up in logs and tickets: the password stays out. */
-	struct snippet_input input = {certificate, number, config->agent.state_dir,
-				      target_kind(target->type)->keystore ? "********" : NULL,
-				      certificate->key_type};
+	struct snippet_input input = {
+		.certificate = job->certificate,
+		.number = job->state.newest,
+		.state_dir = pass->store.path,
+		.keystore_password = target_kind(target->type)->keystore ? "********" : NULL,
+		.key_type = job->material.key_type,
+		.client_ca = account ? account->client_ca : NULL,
+	};
 	if (result == 0)
 		result = snippet_render(&template, &input, &text, &error);
 	if (result < 0) {
@@ -60,7 +67,7 @@ int command_render(const struct command_options *options)
 		log_failure(LOG_LEVEL_ERROR, &error);
 		status = PASS_EXIT_FAILED;
 	} else {
-		status = render(config, certificate, target, pass.jobs[0].state.newest);
+		status = render(&pass, target);
 	}
 	pass_free(&pass);
 	string_list_free(&names);

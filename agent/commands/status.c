@@ -70,6 +70,9 @@ static void certificate_json(const struct pass *pass, const struct pass_job *job
 	reissue_reason_names(job->reissue, &reasons);
 	json_add_list(json, "reissue", &reasons);
 	string_list_free(&reasons);
+	redeploy_reason_names(job->derive, &reasons);
+	json_add_list(json, "derive", &reasons);
+	string_list_free(&reasons);
 	report_error_json(&job->error, json);
 	attempt_json(&state->issue, json);
 	cJSON *targets = json_add_array(json, "targets");
@@ -144,6 +147,10 @@ static void certificate_text(struct buffer *text, const struct pass *pass,
 	if (job->reissue) {
 		CLEANUP(freep) char *reasons = reissue_reason_text(job->reissue);
 		buffer_add_format(text, "  to be issued: %s\n", reasons);
+	}
+	if (job->derive) {
+		CLEANUP(freep) char *reasons = redeploy_reason_text(job->derive);
+		buffer_add_format(text, "  files to be made anew: %s\n", reasons);
 	}
 	if (job->error.code)
 		buffer_add_format(text, "  %s\n", job->error.message);

@@ -49,8 +49,8 @@ static void account_heard(struct pass_account *account, int result, const struct
 /* 1: the answer of an earlier request was found; 0: there is none. */
 static int adopt(struct attempt *attempt, struct error *error)
 {
-	int result = issue_find_lost(attempt->client, attempt->job, attempt->key, &attempt->pem,
-				     &attempt->id, error);
+	int result = issue_find_lost(attempt->client, attempt->job, attempt->directory,
+				     attempt->key, &attempt->pem, &attempt->id, error);
 	attempt->adopted = result > 0;
 	return result;
 }

@@ -12,6 +12,7 @@
 #include "pass/material.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
+#include "pass/trust.h"
 #include "store/generation.h"
 
 struct pass_account *attempt_account(struct pass *pass, const struct config_api *api)
@@ -36,7 +37,7 @@ static int keep(struct attempt *attempt, struct error *error)
 		.hostnames = &certificate->hostnames,
 		.validity_days = certificate->validity_days,
 		.now = clock_now(),
-		.roots = &pass->roots,
+		.roots = trust_roots(pass, certificate),
 	};
 
 	int result = leaf_read_pem(pem_text, strlen(pem_text), &leaf, error);

@@ -59,6 +59,11 @@ static char *rollback_name(const struct pass_target_job *target_job)
 	return string_format("rollback.%s", target_job->target->name);
 }
 
+static char *rollback_keystore_name(const struct pass_target_job *target_job)
+{
+	return string_format("rollback.%s.p12", target_job->target->name);
+}
+
 /* Records what is in place now. */
 static void record(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
 		   unsigned generation, const char *rendered_from)
@@ -99,24 +104,52 @@ static int keep_rollback(const struct pass *pass, struct pass_job *job,
 	/* One that is there leads to what was verified last, unless it should be gone. */
 	if (result < 0 || (!verified && file_stamp_at(directory, name, &stamp) == 0))
 		return result;
-	return file_write_at(directory, job->where, name, target_job->before.data,
-			     target_job->before.length, &FILE_ACCESS(0600), FILE_SYNC, error);
+	/* The keystore first: one without its snippet is never looked at. What somebody else put
+	 * there is no way back. */
+	CLEANUP(freep) char *keystore = rollback_keystore_name(target_job);
+	if (target_job->keystore_before.length && !(target_job->reasons & REDEPLOY_KEYSTORE))
+		result = file_write_at(
+			directory, job->where, keystore, target_job->keystore_before.data,
+			target_job->keystore_before.length, &FILE_ACCESS(0600), FILE_SYNC, error);
+	return result < 0 ? result
+			  : file_write_at(directory, job->where, name, target_job->before.data,
+					  target_job->before.length, &FILE_ACCESS(0600), FILE_SYNC,
+					  error);
 }
 
-/* Whom the server takes client certificates from, where one is asked for. */
-static int truststore_put(const struct pass *pass, const struct pass_job *job,
-			  const struct pass_target_job *target_job, bool *replaced,
-			  struct error *error)
+/* What is in place before anything is changed, to go back to. */
+static void look_before(const struct pass *pass, const struct pass_job *job,
+			struct pass_target_job *target_job, const char *file)
 {
-	CLEANUP(X509_freep) X509 *authority = NULL;
+	const struct pass_target *target = &pass->targets[target_job->index];
+	buffer_wipe(&target_job->before);
+	buffer_wipe(&target_job->keystore_before);
+	target_job->before = BUFFER(TEMPLATE_OUTPUT_LIMIT);
+	target_job->keystore_before = BUFFER(FILE_LIMIT);
+	target_job->had_before = snippet_read(target->directory, target_job->target, file,
+					      &target_job->before, NULL) == 0;
+	CLEANUP(freep) char *keystore = keystore_file_name(job->certificate);
+	if (target_kind(target_job->target->type)->keystore)
+		file_read_at(target->directory, target_job->target->snippet_dir, keystore,
+			     &target_job->keystore_before, NULL);
+}
+
+/* Whom the server takes client certificates from, where one is asked for. With a placeholder, while
+ * that cannot be had, from nobody (target/snippet.c). */
+static int truststore_put(struct pass *pass, const struct pass_job *job,
+			  const struct pass_target_job *target_job, X509 *placeholder,
+			  bool *replaced, struct error *error)
+{
+	const struct pass_account *account = trust_client_account(pass, job->certificate);
+	X509 *authority = account ? account->client_authority : placeholder;
 	bool other = false;
 	if (!job->certificate->authenticated_origin_pulls)
 		return 0;
-	int result = trust_client_ca_read(pass, &authority, error);
-	if (result == 0)
-		result = truststore_commit(pass->targets[target_job->index].directory,
-					   target_job->target, job->certificate, authority, &other,
-					   error);
+	if (!authority)
+		return trust_client_ca_missing(pass, job->certificate, error);
+	int result =
+		truststore_commit(pass->targets[target_job->index].directory, target_job->target,
+				  job->certificate, authority, &other, error);
 	*replaced |= other;
 	return result;
 }
@@ -153,7 +186,20 @@ static int keystore_put(struct pass *pass, struct pass_job *job,
 	};
 	result = keystore_commit(target->directory, target_job->target, job->certificate, &content,
 				 ret_replaced, error);
-	return result < 0 ? result : truststore_put(pass, job, target_job, ret_replaced, error);
+	if (result == 0)
+		result = truststore_put(pass, job, target_job, generation ? NULL : leaf,
+					ret_replaced, error);
+	return result;
+}
+
+static int keystore_restore(const struct pass *pass, const struct pass_job *job,
+			    const struct pass_target_job *target_job, const struct buffer *bytes,
+			    struct error *error)
+{
+	const struct config_target *target = target_job->target;
+	CLEANUP(freep) char *file = keystore_file_name(job->certificate);
+	return file_write_at(pass->targets[target_job->index].directory, target->snippet_dir, file,
+			     bytes->data, bytes->length, &target->access, FILE_SYNC, error);
 }
 
 static bool same_bytes(const struct buffer *one, const struct buffer *other)
@@ -178,13 +224,11 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 	if (result < 0)
 		return result;
 
-	buffer_wipe(&target_job->before);
-	target_job->before = BUFFER(TEMPLATE_OUTPUT_LIMIT);
-	struct error ignored = {0};
-	target_job->had_before = snippet_read(target->directory, target_job->target, file,
-					      &target_job->before, &ignored) == 0;
+	look_before(pass, job, target_job, file);
 	bool same = target_job->had_before && same_bytes(&text, &target_job->before);
-	if (!same && target_job->had_before && generation)
+	bool keystore_moves =
+		target_job->keystore_before.length && target_job->reasons & REDEPLOY_GENERATION;
+	if ((!same || keystore_moves) && target_job->had_before && generation)
 		result = keep_rollback(pass, job, target_job, error);
 	/* First what the snippet names, then the snippet. */
 	bool replaced = false;
@@ -195,6 +239,9 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 		result = snippet_commit(target->directory, target_job->target, file, &text, sync,
 					error);
 	buffer_wipe(&text);
+	/* A keystore must not stand beside a snippet with another password. */
+	if (result < 0 && replaced && target_job->keystore_before.length)
+		keystore_restore(pass, job, target_job, &target_job->keystore_before, NULL);
 	if (result < 0)
 		return result;
 
@@ -215,9 +262,28 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 	return 0;
 }
 
-/* The bytes to go back to: the kept ones, what was there at the start, or a fresh rendering. */
+/* Where a taken back snippet comes from. */
+enum former {
+	FORMER_KEPT, /* the bytes in certificates/NAME/rollback.TARGET, of what was verified last */
+	FORMER_SEEN, /* what was there before this pass */
+	FORMER_RENDERED, /* anew, for the generation that was verified last, or the placeholder */
+	FORMER_SAME,	 /* what is there: nothing else was, as far as anybody knows */
+};
+
+static bool generation_usable(const struct pass *pass, const struct pass_job *job, unsigned number)
+{
+	CLEANUP(closep) int directory = -1;
+	CLEANUP(generation_meta_free) struct generation_meta meta = {0};
+	return store_certificate_open(&pass->store, job->certificate->name, false, &directory,
+				      NULL) == 0 &&
+	       generation_read(directory, job->where, number, &meta, NULL) == 0;
+}
+
+/* The bytes to go back to: the kept ones, what was there at the start, or a fresh rendering. Never
+ * a placeholder where something stood that may be in use. */
 static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
-			struct buffer *text, unsigned *ret_generation, struct error *error)
+			struct buffer *text, unsigned *ret_generation, enum former *ret_former,
+			struct error *error)
 {
 	const struct pass_target *target = &pass->targets[target_job->index];
 	const struct state_target *state = state_target_get(&job->state, target_job->target->name);
@@ -225,14 +291,23 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 	CLEANUP(closep) int directory = -1;
 
 	*ret_generation = state->verified_generation;
+	*ret_former = FORMER_KEPT;
 	if (store_certificate_open(&pass->store, job->certificate->name, false, &directory, NULL) ==
 		    0 &&
 	    file_read_at(directory, job->where, name, text, NULL) == 0)
 		return 0;
 	if (target_job->deployed && target_job->had_before) {
+		*ret_former = FORMER_SEEN;
 		*ret_generation = target_job->previous;
 		return buffer_add(text, target_job->before.data, target_job->before.length);
 	}
+	if (target_job->had_before && (!state->verified_generation ||
+				       !generation_usable(pass, job, state->verified_generation))) {
+		*ret_former = FORMER_SAME;
+		*ret_generation = state->generation;
+		return buffer_add(text, target_job->before.data, target_job->before.length);
+	}
+	*ret_former = FORMER_RENDERED;
 	int result = 0;
 	if (state->verified_generation == 0)
 		result = store_certificate_open(&pass->store, job->certificate->name, true,
@@ -246,6 +321,29 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 	return result < 0 ? result : snippet_render(&target->template, &input, text, error);
 }
 
+/* The keystore that belongs to a former snippet: it has the password that stands there. Only a
+ * snippet that is rendered anew takes one that is made anew. */
+static int keystore_put_back(struct pass *pass, struct pass_job *job,
+			     const struct pass_target_job *target_job, unsigned generation,
+			     enum former former, struct error *error)
+{
+	if (!target_kind(target_job->target->type)->keystore || former == FORMER_SAME)
+		return 0;
+	if (former == FORMER_SEEN && target_job->keystore_before.length)
+		return keystore_restore(pass, job, target_job, &target_job->keystore_before, error);
+	if (former == FORMER_KEPT) {
+		CLEANUP(freep) char *name = rollback_keystore_name(target_job);
+		CLEANUP(closep) int directory = -1;
+		CLEANUP(buffer_wipe) struct buffer kept = BUFFER(FILE_LIMIT);
+		if (store_certificate_open(&pass->store, job->certificate->name, false, &directory,
+					   NULL) == 0 &&
+		    file_read_at(directory, job->where, name, &kept, NULL) == 0)
+			return keystore_restore(pass, job, target_job, &kept, error);
+	}
+	bool replaced = false;
+	return keystore_put(pass, job, target_job, generation, &replaced, error);
+}
+
 int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
 		     struct error *error)
 {
@@ -255,13 +353,13 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 	struct buffer text = BUFFER(TEMPLATE_OUTPUT_LIMIT);
 	struct buffer there = BUFFER(TEMPLATE_OUTPUT_LIMIT);
 	unsigned generation = 0;
-	bool replaced = false;
+	enum former former = FORMER_SAME;
 
-	int result = former_bytes(pass, job, target_job, &text, &generation, error);
+	int result = former_bytes(pass, job, target_job, &text, &generation, &former, error);
 	bool same = snippet_read(target->directory, target_job->target, file, &there, NULL) == 0 &&
 		    same_bytes(&text, &there);
 	if (result == 0)
-		result = keystore_put(pass, job, target_job, generation, &replaced, error);
+		result = keystore_put_back(pass, job, target_job, generation, former, error);
 	if (result == 0)
 		result = snippet_commit(target->directory, target_job->target, file, &text,
 					FILE_SYNC, error);
@@ -324,9 +422,12 @@ void commit_forget(const struct pass *pass, const struct pass_job *job,
 	CLEANUP(freep) char *name = rollback_name(target_job);
 	CLEANUP(closep) int directory = -1;
 	struct error error = {0};
+	CLEANUP(freep) char *keystore = rollback_keystore_name(target_job);
 	if (store_certificate_open(&pass->store, job->certificate->name, false, &directory,
 				   &error) < 0 ||
-	    file_remove_at(directory, job->where, name, &error) < 0)
+	    file_remove_at(directory, job->where, name, &error) < 0 ||
+	    (target_kind(target_job->target->type)->keystore &&
+	     file_remove_at(directory, job->where, keystore, &error) < 0))
 		log_failure(LOG_LEVEL_WARNING, &error);
 }
 

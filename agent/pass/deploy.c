@@ -57,10 +57,13 @@ static void group_fill(struct pass *pass, size_t index, enum turn turn, struct g
 			if (target_job->index != index || !target_job->reasons ||
 			    !job->state.newest || target_job->waiting || target_job->error.code ||
 			    target_job->verified ||
+			    job->derive & (REDEPLOY_DAMAGED | REDEPLOY_FORMATS) ||
 			    siblings_ask_first(job, target_job) != (turn == TURN_FIRST))
 				continue;
-			if (job->certificate->authenticated_origin_pulls &&
-			    trust_client_ca(pass, &target_job->error) < 0)
+			/* What a snippet would name is not there: job->error says why. */
+			if (job->derive & REDEPLOY_FORMATS)
+				continue;
+			if (trust_client_ca_missing(pass, job->certificate, &target_job->error) < 0)
 				continue;
 			if (turn == TURN_SECOND && siblings_hold(pass, job, target_job))
 				continue;
@@ -76,7 +79,7 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 	int64_t next = schedule_retry(&target_job->error, state->attempt.count + 1,
 				      siblings_urgent(pass, job), pass->now);
 	/* Forth and back are two restarts, which visitors notice. */
-	if (target_job->target->reload == RELOAD_RESTART && target_job->refused &&
+	if (target_job->target->reload == RELOAD_RESTART && state->verified_generation &&
 	    next < pass->now + RESTART_PAUSE)
 		next = pass->now + RESTART_PAUSE;
 	CLEANUP(freep) char *fingerprint = plan_target_fingerprint(pass, job);
@@ -118,6 +121,12 @@ static void activate(struct pass *pass, struct pass_job *job)
 		job->dirty = true;
 	}
 	unsigned live = state->active ? state->active : state->newest;
+	/* One that never takes it must not let the others' readers run out of time. */
+	bool somewhere = false;
+	for (size_t i = 0; i < job->target_count; i++)
+		somewhere |= job->targets[i].verified;
+	if (somewhere && live != state->newest && siblings_urgent(pass, job))
+		live = state->newest;
 	struct error error = {0};
 	if (live && !job->settled &&
 	    store_live_set(&pass->store, job->certificate->name, live, &error) < 0 &&
@@ -132,6 +141,8 @@ static void prune(struct pass *pass, struct pass_job *job)
 	if (!job->dirty || state->active == 0 || state->active != state->newest)
 		return;
 
+	/* First what says that it is not needed any more. */
+	job_save(pass, job);
 	CLEANUP(freep)
 	unsigned *in_use = memory_alloc(state->target_count * 2 + 2, sizeof(*in_use));
 	size_t count = 0;

@@ -24,6 +24,15 @@ static unsigned reasons_of(unsigned differences)
 	return reasons;
 }
 
+/* What was found must not be taken for looked at and good. */
+static void look_again(struct pass_job *job)
+{
+	if (!job->state.fingerprint)
+		return;
+	free(TAKE_PTR(job->state.fingerprint));
+	job->dirty = true;
+}
+
 void derive_plan(const struct pass *pass, struct pass_job *job, int directory, bool look)
 {
 	CLEANUP(X509_freep) X509 *leaf = NULL;
@@ -32,8 +41,13 @@ void derive_plan(const struct pass *pass, struct pass_job *job, int directory, b
 	unsigned differences = 0;
 
 	job->derive = 0;
-	if (!job->state.newest || job->material.error.code)
+	if (!job->state.newest)
 		return;
+	/* What it should be cannot be told without the password. */
+	if (job->material.error.code) {
+		look_again(job);
+		return;
+	}
 	int result = material_files_newest(pass, job, directory, &leaf, &files, &error);
 	if (result == 0)
 		result = generation_files_check(directory, job->where, job->state.newest, &files,
@@ -41,6 +55,21 @@ void derive_plan(const struct pass *pass, struct pass_job *job, int directory, b
 	if (result < 0 && !job->error.code)
 		job->error = error;
 	job->derive = reasons_of(differences);
+}
+
+void derive_plan_again(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->job_count; i++) {
+		struct pass_job *job = &pass->jobs[i];
+		unsigned found = job->derive;
+		CLEANUP(closep) int directory = -1;
+		if (job->settled || !job->state.newest ||
+		    store_certificate_open(&pass->store, job->certificate->name, false, &directory,
+					   NULL) < 0)
+			continue;
+		derive_plan(pass, job, directory, false);
+		job->derive |= found;
+	}
 }
 
 static int derive(struct pass *pass, struct pass_job *job, struct error *error)
@@ -83,7 +112,10 @@ void derive_all(struct pass *pass)
 		if (!job->derive)
 			continue;
 		log_progress("making files: %s", job->certificate->name);
-		if (derive(pass, job, &error) < 0 && !job->error.code)
+		if (derive(pass, job, &error) == 0)
+			continue;
+		look_again(job);
+		if (!job->error.code)
 			job->error = error;
 	}
 	log_progress("%s", "");

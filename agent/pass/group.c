@@ -30,7 +30,8 @@ static struct state_target *state_of(const struct group_item *item)
 /* What the first `count` items are after sorting out those for which `keep` is false. */
 static struct group part(const struct group *group, size_t first, size_t count)
 {
-	return (struct group){group->pass, group->index, group->items + first, count};
+	return (struct group){group->pass, group->index, group->items + first, count,
+			      group->searched};
 }
 
 static void all_fail(struct group *group, const struct error *error, bool refused)
@@ -217,8 +218,10 @@ static void blame(struct group *group, const struct error *refusal)
 {
 	if (group->count == 1 || group->pass->reloads >= RELOADS_LIMIT)
 		return;
-	log_notice("%s: %s; looking for the culprit among %zu certificates", target_of(group)->name,
-		   refusal->message, group->count);
+	if (!group->searched)
+		log_notice("%s: %s; looking for the culprit among %zu certificates",
+			   target_of(group)->name, refusal->message, group->count);
+	group->searched = true;
 	for (size_t i = 0; i < group->count; i++) {
 		error_clear(&group->items[i].target_job->error);
 		group->items[i].target_job->refused = false;
@@ -299,8 +302,10 @@ static void refused_reload(struct group *group, const struct error *refusal)
 {
 	struct error again = {0};
 	/* It was up before: what our own job has ended is ours to start again. */
-	bool revive = refusal->code == -ESHUTDOWN ||
-		      (target_of(group)->reload == RELOAD_RESTART && refusal->code != -ECANCELED);
+	bool restarted =
+		target_of(group)->reload == RELOAD_RESTART ||
+		(target_of(group)->reload == RELOAD_SSL && reload_flags(group) & RELOAD_FULL);
+	bool revive = refusal->code == -ESHUTDOWN || (restarted && refusal->code != -ECANCELED);
 	bool was_read = refusal->class == ERROR_DEPLOY;
 	all_fail(group, refusal, true);
 	for (size_t i = 0; i < group->count; i++) {
@@ -331,7 +336,7 @@ static void refused_reload(struct group *group, const struct error *refusal)
  * before it there was only a placeholder, which nobody wants back. */
 static void take_back_unverified(struct group *group)
 {
-	struct group back = {group->pass, group->index, NULL, 0};
+	struct group back = {.pass = group->pass, .index = group->index};
 	back.items = memory_alloc(group->count, sizeof(*back.items));
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];

@@ -17,6 +17,7 @@ struct group {
 	size_t index; /* of the target */
 	struct group_item *items;
 	size_t count;
+	bool searched; /* a part of one that failed, while the culprit is being found */
 };
 
 /*

@@ -14,11 +14,12 @@ bool issue_is_to_ask(const struct pass *pass, const struct pass_job *job);
 void issue_all(struct pass *pass);
 
 /*
- * Looks at the API for a certificate with `key` that fits `job` (an answer that was lost).
+ * Looks at the API for a certificate with `key` that fits `job` (an answer that was lost) and is
+ * none of the generations in `directory`.
  * 1 with `ret_pem` and `ret_id` (free() both) when found, 0 when there is none, negative when the
  * zone cannot be listed.
  */
-int issue_find_lost(struct client *client, const struct pass_job *job, EVP_PKEY *key,
+int issue_find_lost(struct client *client, const struct pass_job *job, int directory, EVP_PKEY *key,
 		    char **ret_pem, char **ret_id, struct error *error);
 
 #endif

@@ -4,8 +4,25 @@
 
 #include "pass/material.h"
 #include "pass/schedule.h"
+#include "pass/trust.h"
 #include "target/keystore.h"
 #include "target/kind.h"
+
+int job_fingerprint(const struct pass_job *job, int directory, unsigned number,
+		    char text[static SHA256_TEXT_SIZE])
+{
+	struct buffer stamps = BUFFER(64 << 10);
+	int result = generation_fingerprint(directory, number, text);
+	if (result < 0)
+		return result;
+	material_stamp(job->certificate, &stamps);
+	if (stamps.length) {
+		buffer_add_text(&stamps, text);
+		digest_sha256(buffer_text(&stamps), stamps.length, text);
+	}
+	buffer_free(&stamps);
+	return 0;
+}
 
 void job_take_generation(struct pass_job *job, int directory, unsigned number,
 			 const struct generation_meta *meta, int64_t now)
@@ -13,7 +30,7 @@ void job_take_generation(struct pass_job *job, int directory, unsigned number,
 	struct state *state = &job->state;
 	char fingerprint[SHA256_TEXT_SIZE] = "";
 
-	generation_fingerprint(directory, number, fingerprint);
+	job_fingerprint(job, directory, number, fingerprint);
 	leaf_facts_free(&state->facts);
 	leaf_facts_copy(&state->facts, &meta->facts);
 	free(state->fingerprint);
@@ -47,17 +64,28 @@ int job_snippet_input(struct pass *pass, struct pass_job *job, const struct conf
 		      unsigned number, struct snippet_input *ret_input, struct error *error)
 {
 	bool keystore = target_kind(target->type)->keystore;
-	material_load(job); /* of a key that cannot be read, the configured type is told */
+	material_load(job);
 	int result =
 		keystore && !job->keystore_password ? keystore_password_read(pass, job, error) : 0;
 	if (result < 0)
 		return result;
+	const struct pass_account *account = trust_client_account(pass, job->certificate);
+	/* A placeholder must not let everybody in while the authority is not there: it trusts
+	 * itself, which signs nothing. */
+	if (job->certificate->authenticated_origin_pulls && !account && number == 0 &&
+	    !job->placeholder_ca)
+		job->placeholder_ca = string_format("%s/0000/%s", job->where, GENERATION_CERT);
 	*ret_input = (struct snippet_input){
 		.certificate = job->certificate,
 		.number = number,
 		.state_dir = pass->store.path,
 		.keystore_password = keystore ? job->keystore_password : NULL,
-		.key_type = job->material.key_type,
+		.client_ca = account	   ? account->client_ca
+			     : number == 0 ? job->placeholder_ca
+					   : NULL,
+		/* While the own key cannot be read, what is served does not change. */
+		.key_type = job->material.error.code && number ? job->state.facts.key_type
+							       : job->material.key_type,
 	};
 	return 0;
 }
@@ -65,6 +93,10 @@ int job_snippet_input(struct pass *pass, struct pass_job *job, const struct conf
 int job_placeholder(struct pass *pass, struct pass_job *job, int directory, struct error *error)
 {
 	struct generation_files files = material_files(pass, job, NULL);
+	/* A password that cannot be read is told of where the certificate is; a server that needs
+	 * no keystore can start. */
+	if (!files.password)
+		files.formats &= ~(unsigned)FORMAT_P12;
 	return generation_placeholder(directory, job->where, &job->certificate->hostnames, &files,
 				      pass->now, error);
 }

@@ -9,6 +9,11 @@
 void job_take_generation(struct pass_job *job, int directory, unsigned number,
 			 const struct generation_meta *meta, int64_t now);
 
+/* One text for the files of a generation and those that the administrator brings: equal text means
+ * that none was touched. */
+int job_fingerprint(const struct pass_job *job, int directory, unsigned number,
+		    char text[static SHA256_TEXT_SIZE]);
+
 /* True when less than a twentieth of the lifetime is left, or when there is nothing at all. */
 bool job_emergency(const struct pass *pass, const struct pass_job *job);
 

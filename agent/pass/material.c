@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
+#include "pass/trust.h"
 #include "pki/csr.h"
 #include "pki/export.h"
 #include "pki/key.h"
@@ -112,6 +114,19 @@ void material_free(struct material *material)
 	*material = (struct material){0};
 }
 
+void material_stamp(const struct config_certificate *certificate, struct buffer *text)
+{
+	const char *const files[] = {certificate->private_key_file, certificate->csr_file,
+				     certificate->keystore_password_file};
+	struct stat status;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (files[i] && stat(files[i], &status) == 0)
+			buffer_add_format(text, "%s %llu %lld.%09ld %lld\n", files[i],
+					  (unsigned long long)status.st_ino,
+					  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+					  (long long)status.st_size);
+}
+
 bool material_key_differs(const struct pass_job *job)
 {
 	char spki[SHA256_TEXT_SIZE];
@@ -127,10 +142,12 @@ struct generation_files material_files(const struct pass *pass, const struct pas
 	bool needs_root = certificate->chain_root || certificate->formats & FORMAT_P7B;
 	return (struct generation_files){
 		.formats = certificate->formats,
-		.root = leaf && needs_root ? root_list_signer(&pass->roots, leaf) : NULL,
+		.root = leaf && needs_root ? root_list_signer(trust_roots(pass, certificate), leaf)
+					   : NULL,
 		.chain_root = certificate->chain_root,
 		.password = job->material.password,
 		.name = certificate->name,
+		.key = job->material.keyless ? NULL : job->material.key,
 		.access = certificate->access,
 	};
 }

@@ -17,6 +17,9 @@
 int material_load(struct pass_job *job);
 void material_free(struct material *material);
 
+/* Appends what changes whenever one of these files does; what a link leads to counts. */
+void material_stamp(const struct config_certificate *certificate, struct buffer *text);
+
 /* True when the newest leaf has another key than the one that the administrator brought. */
 bool material_key_differs(const struct pass_job *job);
 

@@ -150,7 +150,8 @@ static void work(struct pass *pass)
 	trust_load(pass);
 	plan_all(pass);
 	issue_prepare(pass);
-	trust_fetch(pass);
+	if (trust_fetch(pass))
+		derive_plan_again(pass);
 	issue_all(pass);
 	derive_all(pass);
 	for (size_t i = 0; i < pass->job_count; i++)
@@ -293,12 +294,15 @@ void pass_free(struct pass *pass)
 {
 	for (size_t i = 0; i < pass->job_count; i++) {
 		struct pass_job *job = &pass->jobs[i];
-		for (size_t j = 0; j < job->target_count; j++)
+		for (size_t j = 0; j < job->target_count; j++) {
 			buffer_wipe(&job->targets[j].before);
+			buffer_wipe(&job->targets[j].keystore_before);
+		}
 		free(job->targets);
 		free(job->where);
 		material_free(&job->material);
 		secret_free(job->keystore_password);
+		free(job->placeholder_ca);
 		pthread_mutex_destroy(&job->lock);
 		state_free(&job->state);
 	}
@@ -310,11 +314,13 @@ void pass_free(struct pass *pass)
 	free(pass->targets);
 	for (size_t i = 0; pass->accounts && i < pass->config->api_count; i++) {
 		client_free(pass->accounts[i].client);
+		root_list_free(&pass->accounts[i].roots);
+		free(pass->accounts[i].client_ca);
+		X509_free(pass->accounts[i].client_authority);
 		pthread_mutex_destroy(&pass->accounts[i].lock);
 	}
 	free(pass->accounts);
 	unit_close(pass->bus);
-	root_list_free(&pass->roots);
 	store_close(&pass->store);
 	*pass = (struct pass){0};
 }

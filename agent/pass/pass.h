@@ -38,6 +38,7 @@ struct pass_target_job {
 	unsigned previous;    /* generation of the snippet before this pass touched it */
 	struct buffer before; /* its bytes then, while they may be needed to go back */
 	bool had_before;
+	struct buffer keystore_before; /* the bytes of its keystore, for kinds that have one */
 	bool refused; /* the server had the newest generation and did not want it */
 	bool held;    /* it keeps what it had, because another target refused (siblings.h) */
 };
@@ -70,6 +71,7 @@ struct pass_job {
 	unsigned notices;     /* enum leaf_notice of an issued leaf */
 	struct material material;
 	char *keystore_password; /* of the keystores beside its snippets, once it was needed */
+	char *placeholder_ca;	 /* whose clients a placeholder takes: nobody's */
 	pthread_mutex_t lock;	 /* of state and targets, while certificates are being issued */
 	struct error error; /* why issuing failed, or why the certificate cannot be looked at */
 	struct pass_target_job *targets;
@@ -94,6 +96,13 @@ struct pass_account {
 	pthread_mutex_t lock; /* of the rest, while certificates are being issued */
 	unsigned unanswered;  /* certificates in a row that failed because nobody answered */
 	struct error error;
+	struct root_list roots;	      /* that are good for it; read only while issuing */
+	unsigned published;	      /* 1 << enum root_kind of those that are kept and good */
+	struct error published_error; /* why others could not be fetched */
+	bool client_ca_sought;
+	char *client_ca;	/* path of the authority of Cloudflare's client certificate */
+	X509 *client_authority; /* itself */
+	struct error client_ca_error;
 };
 
 struct pass {
@@ -106,11 +115,8 @@ struct pass {
 	size_t job_count;
 	struct pass_target *targets;   /* as config->targets */
 	struct pass_account *accounts; /* as config->apis */
-	struct root_list roots;
-	unsigned published;	      /* 1 << enum root_kind that are in STATE/roots and good */
-	struct error published_error; /* why others could not be fetched */
-	struct unit_bus *bus;	      /* made when first needed */
-	unsigned reloads;	      /* jobs asked of systemd, for the report and the tests */
+	struct unit_bus *bus;	       /* made when first needed */
+	unsigned reloads;	       /* jobs asked of systemd, for the report and the tests */
 	int64_t full_check_at;
 	int64_t next_at; /* when something is due next; pass/schedule.h */
 	const char *next_name;

@@ -51,11 +51,13 @@ int pass_target_open(struct pass *pass, size_t index, struct error *error)
 		       : 0;
 }
 
-static bool generation_newer_exists(int directory, unsigned number)
+/* Of a pass that did not live to tell: its number may be any above. */
+static bool generation_newer_exists(const struct pass_job *job, int directory, unsigned number)
 {
-	char name[GENERATION_NAME_SIZE];
-	return faccessat(directory, generation_name(number + 1, name), F_OK, AT_SYMLINK_NOFOLLOW) ==
-	       0;
+	CLEANUP(freep) unsigned *numbers = NULL;
+	size_t count = 0;
+	return generation_list(directory, job->where, &numbers, &count, NULL) < 0 ||
+	       (count && numbers[count - 1] > number);
 }
 
 /* Takes what the files say about a generation into the state, and repairs who may read them. */
@@ -151,9 +153,11 @@ static unsigned check_facts(const struct pass *pass, struct pass_job *job)
 		reasons |= REISSUE_EXPIRING;
 	if (!string_list_same_set(&facts->hostnames, &certificate->hostnames))
 		reasons |= REISSUE_HOSTNAMES;
-	if (facts->key_type != job->material.key_type)
+	/* Of a key that cannot be read nobody knows whether it is another one. */
+	bool known = !job->material.error.code;
+	if (known && facts->key_type != job->material.key_type)
 		reasons |= REISSUE_KEY_TYPE;
-	else if (material_key_differs(job))
+	else if (known && material_key_differs(job))
 		reasons |= REISSUE_KEY;
 	if (job->state.validity_days != certificate->validity_days)
 		reasons |= REISSUE_VALIDITY;
@@ -168,41 +172,6 @@ static unsigned unread_reasons(const struct pass *pass, struct pass_job *job)
 	return job->state.newest ? reasons | (check_facts(pass, job) & REISSUE_EXPIRING) : reasons;
 }
 
-static void fingerprint_file(struct buffer *text, const char *path)
-{
-	struct stat status;
-	if (path && stat(path, &status) == 0)
-		buffer_add_format(text, "%llu %lld.%09ld %lld\n", (unsigned long long)status.st_ino,
-				  (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
-				  (long long)status.st_size);
-}
-
-char *plan_fingerprint(const struct pass_job *job)
-{
-	const struct config_certificate *certificate = job->certificate;
-	const struct config_api *api = certificate->api;
-	struct buffer text = BUFFER(64 << 10);
-
-	for (size_t i = 0; i < certificate->hostnames.count; i++)
-		buffer_add_format(&text, "%s\n", certificate->hostnames.items[i]);
-	buffer_add_format(&text, "%d %lld %s %s %s %s\n", (int)job->material.key_type,
-			  (long long)certificate->validity_days,
-			  certificate->zone_id ? certificate->zone_id : "-", api->endpoint,
-			  api->ca_file ? api->ca_file : "-", api->proxy ? "proxy" : "-");
-
-	/* A token, key, request or password that was replaced is tried at once. */
-	CLEANUP(freep) char *token = token_path(api);
-	const char *const files[] = {token, certificate->private_key_file, certificate->csr_file,
-				     certificate->keystore_password_file};
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		fingerprint_file(&text, files[i]);
-
-	char digest[SHA256_TEXT_SIZE];
-	digest_sha256(buffer_text(&text), text.length, digest);
-	buffer_free(&text);
-	return string_copy(digest);
-}
-
 /* True when the last failure says: not yet. */
 static bool issue_must_wait(const struct pass *pass, const struct pass_job *job)
 {
@@ -214,44 +183,6 @@ static bool issue_must_wait(const struct pass *pass, const struct pass_job *job)
 		return false;
 	CLEANUP(freep) char *fingerprint = plan_fingerprint(job);
 	return attempt->fingerprint && strcmp(attempt->fingerprint, fingerprint) == 0;
-}
-
-/* How the server is told, as far as the administrator can change it. */
-static void fingerprint_reload(struct buffer *text, const struct config_target *target)
-{
-	buffer_add_format(text, "%lld %s\n", (long long)target->reload_timeout,
-			  target->manager_url ? target->manager_url : "-");
-	fingerprint_file(text, target->manager_credentials_file);
-	for (size_t i = 0; i < target->reload_command.count; i++)
-		buffer_add_format(text, "%s\n", target->reload_command.items[i]);
-	/* A program that was mended under the same name. */
-	if (target->reload_command.count)
-		fingerprint_file(text, target->reload_command.items[0]);
-}
-
-char *plan_target_fingerprint(struct pass *pass, struct pass_job *job)
-{
-	struct buffer text = BUFFER(64 << 10);
-
-	for (size_t i = 0; i < job->target_count; i++) {
-		const struct config_target *target = job->targets[i].target;
-		char rendered[SHA256_TEXT_SIZE] = "";
-		struct snippet_input input;
-		if (pass_target_load(pass, job->targets[i].index) == 0 &&
-		    job_snippet_input(pass, job, target, job->state.newest, &input, NULL) == 0)
-			snippet_rendered_from(&pass->targets[job->targets[i].index].template,
-					      &input, rendered);
-		buffer_add_format(
-			&text, "%s %s %s %d %d %s:%u %lld %s\n", target->name, rendered,
-			target->unit ? target->unit : "-", (int)target->reload,
-			target->start_stopped, target->probe_host ? target->probe_host : "none",
-			target->probe_port, (long long)target->probe_timeout, target->snippet_dir);
-		fingerprint_reload(&text, target);
-	}
-	char digest[SHA256_TEXT_SIZE];
-	digest_sha256(buffer_text(&text), text.length, digest);
-	buffer_free(&text);
-	return string_copy(digest);
 }
 
 static bool target_must_wait(struct pass *pass, struct pass_job *job,
@@ -429,7 +360,7 @@ static bool files_need_look(const struct pass *pass, const struct pass_job *job,
 
 	if (pass->options.full || !state->newest || !state->fingerprint)
 		return true;
-	if (generation_fingerprint(directory, state->newest, fingerprint) < 0 ||
+	if (job_fingerprint(job, directory, state->newest, fingerprint) < 0 ||
 	    strcmp(fingerprint, state->fingerprint) != 0)
 		return true;
 	/* The files are the same, but who may read them can have been configured anew. */
@@ -438,7 +369,7 @@ static bool files_need_look(const struct pass *pass, const struct pass_job *job,
 				    false, &drifted, NULL) < 0 ||
 	    drifted)
 		return true;
-	return generation_newer_exists(directory, state->newest);
+	return generation_newer_exists(job, directory, state->newest);
 }
 
 /* What failed is not needed any more (it was forced, or asked for what is configured no longer):

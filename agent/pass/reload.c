@@ -114,8 +114,23 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 	if (result == 0)
 		result = unit_job(bus, unit, verb, left, error);
 	log_progress("%s", "");
+	const char *ask_why = target_kind(target->type)->ask_why;
+	if (result < 0 && error->class == ERROR_DEPLOY && ask_why)
+		error_remedy(error, "%s", ask_why);
 	/* It was up a moment ago: not stopped by somebody, but dead of what it read. */
 	return result == -ESHUTDOWN ? died(&log, error) : result;
+}
+
+static bool unit_runs(struct pass *pass, const struct config_target *target)
+{
+	struct unit_bus *bus = NULL;
+	const char *unit = NULL;
+	struct unit_status status = {0};
+	struct error ignored = {0};
+	return bus_of(pass, &bus, &ignored) == 0 &&
+	       reload_unit(bus, target, &unit, &ignored) == 0 &&
+	       unit_status(bus, unit, &status, &ignored) == 0 &&
+	       strcmp(status.active_state, "active") == 0;
 }
 
 static int by_manager(struct pass *pass, const struct config_target *target, int64_t left,
@@ -125,8 +140,11 @@ static int by_manager(struct pass *pass, const struct config_target *target, int
 	int result = manager_ssl_reload(target, left, error);
 	if (result != -ECONNREFUSED)
 		return result;
-	/* Nobody listens there: as with a unit that is down, its next start reads the keystore. */
+	/* With a unit that is down, its next start reads the keystore; with one that runs, it is
+	 * the address that is wrong. */
 	struct error refused = *error;
+	if (unit_runs(pass, target))
+		return result;
 	error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 		  "%s; the keystore is in place and waits for the server's start", refused.message);
 	return error_remedy(error, "%s", refused.remedy);

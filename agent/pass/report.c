@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
+#include "base/summary.h"
 #include "config/duration.h"
 #include "pass/preview.h"
 #include "target/template.h"
@@ -32,63 +32,85 @@ static const char *outcome(const struct pass *pass, const struct pass_job *job)
 	return pass->options.dry_run ? "due" : "failed";
 }
 
-static void log_notices(const struct pass_job *job)
+static void say(struct summary *log, const struct pass_job *job, const char *kind, char *words)
 {
-	const char *name = job->certificate->name;
-	if (job->notices & LEAF_OUTLIVES_ROOT)
-		log_notice("%s: the certificate ends after the Origin CA root that signed it; "
-			   "visitors are not affected, but renew before the root's end",
-			   name);
+	summary_add(log, LOG_LEVEL_NOTICE, job->certificate->name, kind, words);
+	free(words);
 }
 
-static void log_job(const struct pass *pass, const struct pass_job *job)
+static void say_events(struct summary *log, const struct pass_job *job)
 {
-	const char *name = job->certificate->name;
 	char until[CLOCK_TEXT_SIZE];
+	const char *verb = job->adopted ? "adopted" : "issued";
 
 	if (job->recovered)
-		log_notice("%s: generation %u was finished after an interrupted pass", name,
-			   job->state.newest);
+		say(log, job, "generations were finished after an interrupted pass",
+		    string_format("generation %u was finished after an interrupted pass",
+				  job->state.newest));
 	if (job->issued)
-		log_notice("%s: %s generation %u (serial %s, valid until %s)", name,
-			   job->adopted ? "adopted" : "issued", job->state.newest,
-			   job->state.facts.serial,
-			   clock_format(job->state.facts.not_after, until));
+		say(log, job, verb,
+		    string_format("%s generation %u (serial %s, valid until %s)", verb,
+				  job->state.newest, job->state.facts.serial,
+				  clock_format(job->state.facts.not_after, until)));
 	if (job->derived)
-		log_notice("%s: generation %u has other files of the same certificate", name,
-			   job->state.newest);
+		say(log, job, "other files of the same certificate",
+		    string_format("generation %u has other files of the same certificate",
+				  job->state.newest));
 	if (job->repaired)
-		log_notice("%s: owner, group or mode of its files had drifted and was put right",
-			   name);
-	log_notices(job);
-	if (job->error.code)
-		log_error("%s: %s%s%s", name, job->error.message, job->error.remedy[0] ? "; " : "",
-			  job->error.remedy);
+		say(log, job, NULL,
+		    string_copy("owner, group or mode of its files had drifted and was put "
+				"right"));
+	if (job->notices & LEAF_OUTLIVES_ROOT)
+		say(log, job, NULL,
+		    string_copy("the certificate ends after the Origin CA root that signed it; "
+				"visitors are not affected, but renew before the root's end"));
+}
+
+static void say_failure(struct summary *log, const struct pass_job *job,
+			const struct pass_target_job *target_job)
+{
+	const struct error *error = &target_job->error;
+	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
+	bool as_before = target_job->refused || target_job->held;
+	CLEANUP(freep)
+	char *words =
+		string_format("%s: %s%s%s (generation %u %s)", target_job->target->name,
+			      error->message, error->remedy[0] ? "; " : "", error->remedy,
+			      as_before && state ? state->verified_generation : job->state.newest,
+			      as_before ? "is served as before" : "waits");
+	summary_add(log, LOG_LEVEL_ERROR, job->certificate->name, NULL, words);
+}
+
+static void say_job(struct summary *log, const struct pass_job *job)
+{
+	say_events(log, job);
+	if (job->error.code) {
+		CLEANUP(freep)
+		char *words = string_format("%s%s%s", job->error.message,
+					    job->error.remedy[0] ? "; " : "", job->error.remedy);
+		summary_add(log, LOG_LEVEL_ERROR, job->certificate->name, NULL, words);
+	}
 	for (size_t i = 0; i < job->target_count; i++) {
 		const struct pass_target_job *target_job = &job->targets[i];
-		if (target_job->verified && target_job->deployed)
-			log_notice("%s: generation %u is served by %s", name, job->state.newest,
-				   target_job->target->name);
-		if (!target_job->error.code)
-			continue;
-		const struct state_target *state =
-			state_target_find(&job->state, target_job->target->name);
-		log_error("%s: %s: %s%s%s (generation %u %s)", name, target_job->target->name,
-			  target_job->error.message, target_job->error.remedy[0] ? "; " : "",
-			  target_job->error.remedy,
-			  (target_job->refused || target_job->held) && state
-				  ? state->verified_generation
-				  : job->state.newest,
-			  target_job->refused || target_job->held ? "is served as before"
-								  : "waits");
+		const char *target = target_job->target->name;
+		if (target_job->verified && target_job->deployed) {
+			CLEANUP(freep)
+			char *kind = string_format("the newest generation is served by %s", target);
+			say(log, job, kind,
+			    string_format("generation %u is served by %s", job->state.newest,
+					  target));
+		}
+		if (target_job->error.code)
+			say_failure(log, job, target_job);
 	}
-	(void)pass;
 }
 
 void report_log(const struct pass *pass)
 {
+	struct summary log = {0};
 	for (size_t i = 0; i < pass->job_count; i++)
-		log_job(pass, &pass->jobs[i]);
+		say_job(&log, &pass->jobs[i]);
+	summary_log(&log, "certificates", "`origin-ca-agent status` tells of all");
 }
 
 static void text_error(struct buffer *text, const char *who, const struct error *error)

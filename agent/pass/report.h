@@ -7,7 +7,8 @@
 #include "base/buffer.h"
 #include "pass/pass.h"
 
-/* One line for every event and every failure of the pass. Silent about what is current. */
+/* Every event and every failure of the pass; what many certificates have in common in one line
+ * (base/summary.h). Silent about what is current. */
 void report_log(const struct pass *pass);
 
 /* A line per certificate, what is waiting or failed below it, in a dry run what would change in

@@ -10,9 +10,12 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "pass/job.h"
+#include "pass/material.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
+#include "pass/trust.h"
 #include "store/generation.h"
+#include "store/roots.h"
 #include "target/keystore.h"
 #include "target/kind.h"
 #include "target/truststore.h"
@@ -108,6 +111,8 @@ static int definition_digest(struct pass *pass, struct pass_job *job, unsigned g
 		certificate->private_key_file ? certificate->private_key_file : "-",
 		certificate->csr_file ? certificate->csr_file : "-",
 		certificate->keystore_password_file ? certificate->keystore_password_file : "-");
+	/* What the administrator brings: another key or password is a reason to do something. */
+	material_stamp(certificate, &text);
 	int result = 0;
 	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		const struct config_target *target = job->targets[i].target;
@@ -149,10 +154,10 @@ static int mix(int directory, const char *path, uint64_t *hash)
 static int mix_generation(const struct pass *pass, const struct config_certificate *certificate,
 			  unsigned generation, uint64_t *hash)
 {
-	bool keyless = certificate->csr_file && !certificate->private_key_file;
 	const char *files[] = {
-		keyless ? GENERATION_CSR : GENERATION_KEY,
 		GENERATION_FULLCHAIN,
+		GENERATION_CERT,
+		GENERATION_CHAIN,
 		generation_format_file(certificate->formats & FORMAT_DER),
 		generation_format_file(certificate->formats & FORMAT_P7B),
 		generation_format_file(certificate->formats & FORMAT_P12),
@@ -160,27 +165,21 @@ static int mix_generation(const struct pass *pass, const struct config_certifica
 	};
 	char number[GENERATION_NAME_SIZE];
 	char path[512];
-	int result = 0;
+	int result = -ENOENT;
 
 	generation_name(generation, number);
+	/* Whichever it was made with, wherever the key has come to since. */
+	static const char *const either[] = {GENERATION_KEY, GENERATION_CSR};
+	for (size_t i = 0; result == -ENOENT && i < ARRAY_SIZE(either); i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s", certificate->name, number, either[i]);
+		result = mix(pass->store.certificates, path, hash);
+	}
 	for (size_t i = 0; result == 0 && i < ARRAY_SIZE(files); i++) {
 		if (!files[i])
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/%s", certificate->name, number, files[i]);
 		result = mix(pass->store.certificates, path, hash);
 	}
-	return result;
-}
-
-/* What the administrator brings: another key or password is a reason to do something. */
-static int mix_own(const struct config_certificate *certificate, uint64_t *hash)
-{
-	const char *const files[] = {certificate->private_key_file, certificate->csr_file,
-				     certificate->keystore_password_file};
-	int result = 0;
-	for (size_t i = 0; result == 0 && i < ARRAY_SIZE(files); i++)
-		if (files[i])
-			result = mix(AT_FDCWD, files[i], hash);
 	return result;
 }
 
@@ -204,20 +203,22 @@ static int mix_target(const struct pass_target *target,
 /*
  * One number for the files that servers read: it tells one that was replaced, written into or whose
  * owner or mode was changed; and for the state, which is rebuilt when it is lost. What nobody reads
- * (meta.json, an additional file) is looked at in a full check.
+ * (meta.json, a file of no format) is looked at in a full check.
  */
-static int stamp_of(const struct pass *pass, const struct pass_job *job, unsigned generation,
+static int stamp_of(struct pass *pass, const struct pass_job *job, unsigned generation,
 		    char text[static STAMP_SIZE])
 {
 	char path[512];
 	uint64_t hash = UINT64_C(0x243f6a8885a308d3);
 
 	int result = mix_generation(pass, job->certificate, generation, &hash);
-	if (result == 0)
-		result = mix_own(job->certificate, &hash);
 	snprintf(path, sizeof(path), "%s/state.json", job->certificate->name);
 	if (result == 0)
 		result = mix(pass->store.certificates, path, &hash);
+	if (result == 0 && job->certificate->authenticated_origin_pulls) {
+		const struct pass_account *account = trust_client_account(pass, job->certificate);
+		result = account ? mix(AT_FDCWD, account->client_ca, &hash) : -ENOKEY;
+	}
 	for (size_t i = 0; result == 0 && i < job->target_count; i++)
 		result = mix_target(&pass->targets[job->targets[i].index], job->certificate, &hash);
 	snprintf(text, STAMP_SIZE, "%016" PRIx64, hash);

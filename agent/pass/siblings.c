@@ -112,6 +112,7 @@ void siblings_go_back(struct pass *pass, size_t index)
 		for (size_t j = 0; blocker && j < job->target_count; j++) {
 			struct pass_target_job *target_job = &job->targets[j];
 			bool held = target_job->held;
+			/* What waits was not touched: it shows what it showed. */
 			if (target_job->index != index || target_job == blocker ||
 			    target_job->waiting || target_job->refused || !moves(job, target_job) ||
 			    (held && !(target_job->reasons & DRIFT)) ||

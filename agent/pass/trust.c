@@ -14,14 +14,6 @@ enum {
 	PULL = 1u << ROOT_PULL,
 };
 
-/* The pins of all accounts: a root is good whichever of them told its digest. */
-static void pins_collect(const struct config *config, struct string_list *pins)
-{
-	for (size_t i = 0; i < config->api_count; i++)
-		for (size_t j = 0; j < config->apis[i]->root_sha256.count; j++)
-			string_list_add(pins, config->apis[i]->root_sha256.items[j]);
-}
-
 /* Both look, at roots and at what is published; a file that is not good is told once. */
 static void warnings_tell(const struct string_list *warnings)
 {
@@ -34,7 +26,7 @@ static void warnings_tell(const struct string_list *warnings)
 	}
 }
 
-static void list_load(struct pass *pass, const struct string_list *pins,
+static void list_load(const struct pass *pass, struct pass_account *account,
 		      struct string_list *warnings)
 {
 	CLEANUP(closep) int directory = -1;
@@ -42,32 +34,43 @@ static void list_load(struct pass *pass, const struct string_list *pins,
 	if (roots_open(&pass->store, false, &directory, NULL) < 0)
 		return;
 	CLEANUP(freep) char *where = string_format("%s/roots", pass->store.path);
-	root_list_free(&pass->roots);
-	if (root_list_load(directory, where, pins, &pass->roots, warnings, &error) < 0)
+	root_list_free(&account->roots);
+	if (root_list_load(directory, where, &account->api->root_sha256, &account->roots, warnings,
+			   &error) < 0)
 		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
+static bool account_used(const struct pass *pass, const struct pass_account *account)
+{
+	for (size_t i = 0; i < pass->job_count; i++)
+		if (pass->jobs[i].certificate->api == account->api)
+			return true;
+	return false;
 }
 
 void trust_load(struct pass *pass)
 {
-	CLEANUP(string_list_free) struct string_list pins = {0};
-	CLEANUP(string_list_free) struct string_list warnings = {0};
-	struct error error = {0};
-	if (pass->store.fd < 0)
-		return;
-	pins_collect(pass->config, &pins);
-	if (roots_present(&pass->store, &pins, &pass->published, &warnings, &error) < 0)
-		log_failure(LOG_LEVEL_WARNING, &error);
-	list_load(pass, &pins, &warnings);
-	warnings_tell(&warnings);
+	for (size_t i = 0; i < pass->config->api_count && pass->store.fd >= 0; i++) {
+		struct pass_account *account = &pass->accounts[i];
+		CLEANUP(string_list_free) struct string_list warnings = {0};
+		struct error error = {0};
+		if (!account_used(pass, account))
+			continue;
+		if (roots_present(&pass->store, &account->api->root_sha256, &account->published,
+				  &warnings, &error) < 0)
+			log_failure(LOG_LEVEL_WARNING, &error);
+		list_load(pass, account, &warnings);
+		warnings_tell(&warnings);
+	}
 }
 
 /* What the jobs of one account miss. */
-static unsigned missing_of(const struct pass *pass, const struct config_api *api)
+static unsigned missing_of(const struct pass *pass, const struct pass_account *account)
 {
 	unsigned wanted = 0;
 	for (size_t i = 0; i < pass->job_count; i++) {
 		const struct pass_job *job = &pass->jobs[i];
-		if (job->certificate->api != api)
+		if (job->certificate->api != account->api)
 			continue;
 		if (issue_is_to_ask(pass, job) || job->derive ||
 		    (pass->options.full && !job->reissue))
@@ -75,91 +78,125 @@ static unsigned missing_of(const struct pass *pass, const struct config_api *api
 		if (job->certificate->authenticated_origin_pulls)
 			wanted |= PULL;
 	}
-	return wanted & ~pass->published;
+	return wanted & ~account->published;
 }
 
-static int fetch_one(struct pass *pass, struct published *published, enum root_kind kind,
-		     const struct string_list *pins, struct error *error)
+static int fetch_one(struct pass *pass, struct pass_account *account, struct published *published,
+		     enum root_kind kind, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer text = BUFFER(PUBLISHED_LIMIT);
 	CLEANUP(X509_freep) X509 *root = NULL;
 	int result = published_fetch(published, root_publications[kind].file, pass->deadline_ms,
 				     &text, error);
 	if (result == 0)
-		result = root_read_pem(kind, buffer_text(&text), text.length, pins, &root, error);
+		result = root_read_pem(kind, buffer_text(&text), text.length,
+				       &account->api->root_sha256, &root, error);
 	if (result == 0)
 		result = roots_write(&pass->store, kind, root, error);
 	if (result == 0)
-		pass->published |= 1u << kind;
+		account->published |= 1u << kind;
 	return result;
 }
 
-static int fetch_missing(struct pass *pass, const struct config_api *api, unsigned missing,
-			 struct error *error)
+/* One that is not as it should be does not keep the others away; an address that does not answer
+ * is asked once only. */
+static void fetch_missing(struct pass *pass, struct pass_account *account, unsigned missing,
+			  struct error *first)
 {
 	CLEANUP(published_closep) struct published *published = NULL;
-	int result = published_open(api, &published, error);
-	for (enum root_kind kind = 0; result == 0 && kind < ROOT_KIND_COUNT; kind++)
-		if (missing & 1u << kind)
-			result = fetch_one(pass, published, kind, &api->root_sha256, error);
-	return result;
+	int result = published_open(account->api, &published, first);
+	for (enum root_kind kind = 0; result == 0 && kind < ROOT_KIND_COUNT; kind++) {
+		struct error error = {0};
+		if (!(missing & 1u << kind) ||
+		    fetch_one(pass, account, published, kind, &error) == 0)
+			continue;
+		if (!first->code)
+			*first = error;
+		if (error.class == ERROR_TRANSIENT && error.code != -ENOENT)
+			return;
+	}
 }
 
-void trust_fetch(struct pass *pass)
+/* Which authority it is now; again after something was fetched. */
+static void client_ca_find(struct pass *pass, struct pass_account *account)
 {
-	bool fetched = false;
+	free(TAKE_PTR(account->client_ca));
+	X509_free(account->client_authority);
+	account->client_authority = NULL;
+	error_clear(&account->client_ca_error);
+	account->client_ca_sought = true;
+	roots_read(&pass->store, ROOT_PULL, &account->api->root_sha256, &account->client_ca,
+		   &account->client_authority, &account->client_ca_error);
+}
+
+bool trust_fetch(struct pass *pass)
+{
+	bool found = false;
 	for (size_t i = 0; i < pass->config->api_count; i++) {
-		const struct config_api *api = pass->config->apis[i];
-		unsigned missing = missing_of(pass, api);
+		struct pass_account *account = &pass->accounts[i];
+		unsigned before = account->published;
+		unsigned missing = missing_of(pass, account);
 		struct error error = {0};
 		if (!missing)
 			continue;
-		fetched = true;
-		log_progress("fetching the roots from %s", api->root_url);
-		int result = fetch_missing(pass, api, missing, &error);
+		log_progress("fetching the roots from %s", account->api->root_url);
+		fetch_missing(pass, account, missing, &error);
 		log_progress("%s", "");
-		if (result == 0)
+		list_load(pass, account, NULL);
+		if (missing & PULL)
+			client_ca_find(pass, account);
+		found |= account->published != before;
+		if (!error.code)
 			continue;
-		if (!error.remedy[0])
+		if (error.class == ERROR_TRANSIENT)
 			error_remedy(
 				&error,
 				"certificates are issued all the same; let this host reach the "
 				"address, set `root_url`, or put the files into %s/roots",
 				pass->store.path);
 		log_failure(LOG_LEVEL_WARNING, &error);
-		pass->published_error = error;
+		account->published_error = error;
 	}
-	if (!fetched)
-		return;
-	CLEANUP(string_list_free) struct string_list pins = {0};
-	pins_collect(pass->config, &pins);
-	list_load(pass, &pins, NULL);
+	return found;
 }
 
-int trust_client_ca(const struct pass *pass, struct error *error)
+static struct pass_account *account_of(const struct pass *pass, const struct config_api *api)
 {
-	if (pass->published & PULL)
+	size_t i = 0;
+	while (i + 1 < pass->config->api_count && pass->accounts[i].api != api)
+		i++;
+	return &pass->accounts[i];
+}
+
+const struct root_list *trust_roots(const struct pass *pass,
+				    const struct config_certificate *certificate)
+{
+	return &account_of(pass, certificate->api)->roots;
+}
+
+struct pass_account *trust_client_account(struct pass *pass,
+					  const struct config_certificate *certificate)
+{
+	if (!certificate->authenticated_origin_pulls)
+		return NULL;
+	struct pass_account *account = account_of(pass, certificate->api);
+	if (!account->client_ca_sought)
+		client_ca_find(pass, account);
+	return account->client_ca ? account : NULL;
+}
+
+int trust_client_ca_missing(struct pass *pass, const struct config_certificate *certificate,
+			    struct error *error)
+{
+	if (!certificate->authenticated_origin_pulls || trust_client_account(pass, certificate))
 		return 0;
-	CLEANUP(freep) char *path = roots_path(&pass->store, ROOT_PULL);
-	error_set(error, ERROR_TRANSIENT, -ENOKEY,
-		  "authenticated_origin_pulls: %s is not there%s%s", path,
-		  pass->published_error.code ? ": " : "", pass->published_error.message);
+	const struct pass_account *account = account_of(pass, certificate->api);
+	const struct error *absent = &account->client_ca_error;
+	bool fetchable = absent->code == -ENOENT;
+	error_set(error, fetchable ? ERROR_TRANSIENT : absent->class,
+		  fetchable ? -ENOKEY : absent->code, "authenticated_origin_pulls: %s%s%s",
+		  absent->message, account->published_error.code ? ": " : "",
+		  account->published_error.message);
 	return error_remedy(error, "let this host reach `root_url`, or put %s there by hand",
 			    root_publications[ROOT_PULL].file);
-}
-
-int trust_client_ca_read(const struct pass *pass, X509 **ret_authority, struct error *error)
-{
-	CLEANUP(closep) int directory = -1;
-	CLEANUP(string_list_free) struct string_list pins = {0};
-	CLEANUP(buffer_free) struct buffer text = BUFFER(PUBLISHED_LIMIT);
-	CLEANUP(freep) char *where = string_format("%s/roots", pass->store.path);
-	pins_collect(pass->config, &pins);
-	int result = roots_open(&pass->store, false, &directory, error);
-	if (result == 0)
-		result = file_read_at(directory, where, root_publications[ROOT_PULL].file, &text,
-				      error);
-	return result < 0 ? result
-			  : root_read_pem(ROOT_PULL, buffer_text(&text), text.length, &pins,
-					  ret_authority, error);
 }

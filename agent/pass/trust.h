@@ -11,14 +11,24 @@
 void trust_load(struct pass *pass);
 
 /* Fetches what is missing and of use to a job: the roots that sign, for what is to be issued or
- * checked whole; the authority of Cloudflare's client certificate where one is asked for. */
-void trust_fetch(struct pass *pass);
+ * checked whole; the authority of Cloudflare's client certificate where one is asked for. True when
+ * something is known now that was not. */
+bool trust_fetch(struct pass *pass);
 
-/* What keeps a certificate with `authenticated_origin_pulls` from being deployed; 0 when nothing
- * does. */
-int trust_client_ca(const struct pass *pass, struct error *error);
+/* The roots that may have signed a certificate of its account. */
+const struct root_list *trust_roots(const struct pass *pass,
+				    const struct config_certificate *certificate);
 
-/* That authority; free it with X509_free(). */
-int trust_client_ca_read(const struct pass *pass, X509 **ret_authority, struct error *error);
+/*
+ * The account whose client_ca and client_authority are to be asked of clients; NULL without
+ * `authenticated_origin_pulls`, and while that authority is not there.
+ */
+struct pass_account *trust_client_account(struct pass *pass,
+					  const struct config_certificate *certificate);
+
+/* What keeps a certificate with `authenticated_origin_pulls` from being deployed, class transient,
+ * -ENOKEY; 0 when nothing does. */
+int trust_client_ca_missing(struct pass *pass, const struct config_certificate *certificate,
+			    struct error *error);
 
 #endif

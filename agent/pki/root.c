@@ -1,5 +1,6 @@
 #include "pki/root.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -123,6 +124,9 @@ static void file_load(int directory, const char *where, const char *name,
 		warn(warnings, where, name, "no certificate in it");
 }
 
+/* What its file is called, whichever it is. */
+#define PULL_STEM "authenticated_origin_pull_ca."
+
 static int names_list(int directory, const char *where, struct string_list *names,
 		      struct error *error)
 {
@@ -140,7 +144,7 @@ static int names_list(int directory, const char *where, struct string_list *name
 	const struct dirent *entry;
 	while (errno = 0, (entry = readdir(listing))) {
 		if (entry->d_name[0] == '.' || !string_ends(entry->d_name, ".pem") ||
-		    strcmp(entry->d_name, root_publications[ROOT_PULL].file) == 0)
+		    string_starts(entry->d_name, PULL_STEM))
 			continue;
 		if (names->count == ROOT_FILES_LIMIT)
 			return error_set(error, ERROR_LOCAL, -E2BIG,
@@ -194,6 +198,15 @@ static int one_read(const char *pem, size_t length, X509 **ret_root, struct erro
 	return 0;
 }
 
+/* As facts are written, so that the two can be compared by eye. */
+static void digest_lower(const char *digest, char text[static SHA256_TEXT_SIZE])
+{
+	size_t i = 0;
+	for (; digest[i] && i < SHA256_TEXT_SIZE - 1; i++)
+		text[i] = (char)tolower((unsigned char)digest[i]);
+	text[i] = '\0';
+}
+
 int root_read_pem(enum root_kind kind, const char *pem, size_t length,
 		  const struct string_list *pins, X509 **ret_root, struct error *error)
 {
@@ -211,9 +224,13 @@ int root_read_pem(enum root_kind kind, const char *pem, size_t length,
 	}
 	if (strcasecmp(facts.sha256, publication->sha256) != 0 &&
 	    !digest_pinned(facts.sha256, pins)) {
+		char published[SHA256_TEXT_SIZE];
+		digest_lower(publication->sha256, published);
 		error_set(error, ERROR_CONFIGURATION, -EKEYREJECTED,
-			  "%s is not %s: its SHA-256 %s is neither the published one nor pinned",
-			  publication->file, publication->purpose, facts.sha256);
+			  "%s is not %s: its SHA-256 %s is neither the published one (%s) nor one "
+			  "of the %zu of root_sha256",
+			  publication->file, publication->purpose, facts.sha256, published,
+			  pins ? pins->count : 0);
 		return error_remedy(error,
 				    "if Cloudflare has published a new one, add its SHA-256 to "
 				    "root_sha256; else look for what answers in its place");

@@ -175,6 +175,17 @@ static int contents_check(int directory, const char *path, const struct generati
 	return result;
 }
 
+/* 1 when the key that is here now is the one of the request that stands in its place. */
+static int key_gained(int directory, const char *path, const struct generation_files *files,
+		      struct error *error)
+{
+	CLEANUP(EVP_PKEY_freep) EVP_PKEY *public = NULL;
+	if (!files->key)
+		return 0;
+	int result = request_load(directory, path, &public, error);
+	return result < 0 ? result : EVP_PKEY_eq(public, files->key) == 1;
+}
+
 int generation_files_check(int certificate, const char *where, unsigned number,
 			   const struct generation_files *files, bool full,
 			   unsigned *ret_differences, struct error *error)
@@ -191,7 +202,10 @@ int generation_files_check(int certificate, const char *where, unsigned number,
 	if (result < 0)
 		return result;
 
-	unsigned wanted = files->formats & ~(keyless ? GENERATION_KEY_FORMATS : 0);
+	int gained = keyless ? key_gained(directory, path, files, error) : 0;
+	if (gained < 0)
+		return gained;
+	unsigned wanted = files->formats & ~(keyless && !gained ? GENERATION_KEY_FORMATS : 0);
 	unsigned missing = 0;
 	unsigned differences = root_differs(&meta, files) ? GENERATION_ROOT : 0;
 	result = missing_formats(directory, path, wanted, meta.formats, &missing, error);
@@ -200,7 +214,7 @@ int generation_files_check(int certificate, const char *where, unsigned number,
 					&differences, error);
 	if (result < 0)
 		return result;
-	*ret_differences = differences | (missing ? GENERATION_FORMATS : 0);
+	*ret_differences = differences | (missing || gained ? GENERATION_FORMATS : 0);
 	return 0;
 }
 
@@ -280,6 +294,13 @@ int generation_derive(int certificate, const char *where, unsigned number, unsig
 		result = made_with_root(from, path, &derivation.meta, &kept, error);
 	if (kept)
 		wanted.root = kept;
+	/* The key of a request has come to this host. */
+	if (result == 0 && pair.keyless && files->key && EVP_PKEY_eq(pair.key, files->key) == 1 &&
+	    EVP_PKEY_up_ref(files->key)) {
+		EVP_PKEY_free(pair.key);
+		pair.key = files->key;
+		pair.keyless = false;
+	}
 	derivation.from = from;
 	derivation.path = path;
 	if (result == 0)

@@ -199,43 +199,6 @@ int pair_load(int directory, const char *path, struct generation_pair *ret_pair,
 	return result;
 }
 
-/* A server reads fullchain.pem: it must be this leaf and this chain, byte for byte. */
-static int fullchain_check(int directory, const char *path, const struct buffer *leaf,
-			   struct error *error)
-{
-	CLEANUP(buffer_free) struct buffer chain = BUFFER(FILE_LIMIT);
-	CLEANUP(buffer_free) struct buffer fullchain = BUFFER((size_t)2 * FILE_LIMIT);
-	int result = part_read(directory, path, PART_CHAIN, &chain, error);
-	if (result == 0)
-		result = part_read(directory, path, PART_FULLCHAIN, &fullchain, error);
-	if (result < 0)
-		return result;
-	if (fullchain.length != leaf->length + chain.length ||
-	    memcmp(buffer_text(&fullchain), buffer_text(leaf), leaf->length) != 0 ||
-	    memcmp(buffer_text(&fullchain) + leaf->length, buffer_text(&chain), chain.length) != 0)
-		return error_set(error, ERROR_LOCAL, -EBADMSG,
-				 "%s/%s is not the leaf followed by the chain", path,
-				 part_name(PART_FULLCHAIN));
-	return 0;
-}
-
-/* Leaf and key compared; the rest of what every server reads as well. */
-static int generation_verify(int directory, const char *path, struct leaf_facts *ret_facts,
-			     bool *ret_keyless, struct error *error)
-{
-	CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-	CLEANUP(buffer_free) struct buffer leaf = BUFFER(FILE_LIMIT);
-	int result = either_load(directory, path, &key, ret_keyless, error);
-	if (result == 0)
-		result = part_read(directory, path, PART_CERT, &leaf, error);
-	if (result == 0)
-		result = fullchain_check(directory, path, &leaf, error);
-	if (result == 0)
-		result = leaf_match(buffer_text(&leaf), leaf.length, key, path, NULL, ret_facts,
-				    error);
-	return result;
-}
-
 int meta_join(int directory, const char *path, struct leaf_facts *facts,
 	      struct generation_meta *ret_meta, struct error *error)
 {
@@ -286,17 +249,21 @@ int generation_read(int certificate, const char *where, unsigned number,
 	if (result < 0)
 		return result;
 
-	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
+	CLEANUP(pair_free) struct generation_pair pair = {0};
 	CLEANUP(generation_meta_free) struct generation_meta meta = {0};
-	bool keyless = false;
-	result = generation_verify(directory, path, &facts, &keyless, error);
+	result = pair_load(directory, path, &pair, error);
 	if (result == 0)
-		result = meta_join(directory, path, &facts, &meta, error);
+		result = meta_join(directory, path, &pair.facts, &meta, error);
+	int whole = result < 0 ? result : parts_complete(directory);
+	if (result == 0 && whole < 0)
+		result = error_errno(error, whole, "cannot look at the files of %s", path);
+	if (result == 0 && whole == 0)
+		result = error_set(error, ERROR_LOCAL, -ENOENT, "%s is not complete", path);
 	if (result < 0)
 		return result;
 	meta.number = number;
 	meta.placeholder = number == 0;
-	meta.keyless = keyless;
+	meta.keyless = pair.keyless;
 
 	result = place_settle(certificate, where, directory, error);
 	if (result < 0)

@@ -48,6 +48,8 @@ struct generation_files {
 				 keystore.p12 and combined.pem, which are the full chain and the key */
 	const char *password; /* of keystore.p12, UTF-8; NULL without FORMAT_P12 */
 	const char *name;     /* alias in keystore.p12; the certificate's name */
+	EVP_PKEY *key; /* the private key, where a generation was made without and it has come to
+			  this host since; NULL otherwise */
 	struct file_access access; /* of what holds the key; the rest is the same plus
 				      world-readable */
 };
@@ -157,7 +159,8 @@ int generation_placeholder(int certificate, const char *where, const struct stri
 
 /* In what a generation differs from what its files should be. */
 enum generation_difference {
-	GENERATION_FORMATS = 1 << 0,  /* a format that is wanted is missing; one too many is none */
+	GENERATION_FORMATS = 1 << 0,  /* a format that is wanted is missing, or the key, which is
+					 here  now; one too many is none */
 	GENERATION_ROOT = 1 << 1,     /* chain.pem has the root and should not, or the other way
 					 round; or a file was made with another root than the one
 					 known now, or with none */
@@ -194,7 +197,8 @@ int generation_list(int certificate, const char *where, unsigned **ret_numbers, 
 
 /*
  * Reads a generation from its files: leaf parsed, key (or csr.pem) read and compared with the leaf.
- * meta.json is used for what the files cannot tell; exports are generation_files_check()'s.
+ * meta.json is used for what the files cannot tell; chain and exports are
+ * generation_files_check()'s: damage there costs no certificate.
  * -EBADMSG (class local) when key and leaf do not belong together or cannot be parsed, -ENOENT when
  * a file is missing. Makes the directory's place durable, in case the pass that made it was killed
  * just before. generation_is_lost() tells whether an error means that another certificate is

@@ -48,6 +48,7 @@ static const struct target_kind kinds[] = {
 			.unit_count = ARRAY_SIZE(haproxy_units),
 			.endures = true,
 			.include = "`crt-list %s` in the bind line",
+			.ask_why = "`haproxy -c -f /etc/haproxy/haproxy.cfg` tells why",
 		},
 	[TARGET_CUSTOM] =
 		{

@@ -16,6 +16,8 @@ struct target_kind {
 	 * path, to follow "put ": "`include %s;` in the server block of that name". For remedies.
 	 */
 	const char *include;
+	/* What shows why it refused a reload, where its unit keeps that from the journal. */
+	const char *ask_why;
 	enum template_escape escape;
 	/* Where it says what it died of, when it does not tell systemd. */
 	const char *const *logs;

@@ -208,9 +208,8 @@ static void paths_add(cJSON *values, const struct snippet_input *input)
 	json_add_format(values, "live", "%s/live/%s", input->state_dir, certificate->name);
 	if (certificate->formats & FORMAT_COMBINED)
 		json_add_format(values, "combined", "%s/%s", directory, GENERATION_COMBINED);
-	if (certificate->authenticated_origin_pulls)
-		json_add_format(values, "client_ca", "%s/roots/%s", input->state_dir,
-				root_publications[ROOT_PULL].file);
+	if (input->client_ca)
+		json_add_string(values, "client_ca", input->client_ca);
 
 	/* Without `chain = root` nothing is above the leaf: the file is there and empty. */
 	struct stat status;
@@ -227,7 +226,7 @@ static void keystore_add(cJSON *values, const struct config_target *target,
 	CLEANUP(freep) char *file = keystore_file_name(input->certificate);
 	json_add_format(values, "keystore", "%s/%s", target->snippet_dir, file);
 	json_add_string(values, "keystore_password", input->keystore_password);
-	if (!input->certificate->authenticated_origin_pulls)
+	if (!input->client_ca)
 		return;
 	CLEANUP(freep) char *truststore = truststore_file_name(input->certificate);
 	json_add_format(values, "truststore", "%s/%s", target->snippet_dir, truststore);
@@ -307,7 +306,7 @@ void snippet_rendered_from(const struct snippet_template *template,
 	field_add_number(&fields, input->key_type);
 	field_add_number(&fields, (uint64_t)certificate->validity_days);
 	field_add_number(&fields, (certificate->formats & FORMAT_COMBINED) != 0);
-	field_add_number(&fields, certificate->authenticated_origin_pulls);
+	field_add(&fields, input->client_ca ? input->client_ca : "");
 	if (target_kind(template->target->type)->keystore) {
 		field_add(&fields, template->target->snippet_dir);
 		field_add(&fields, input->keystore_password);

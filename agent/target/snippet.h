@@ -80,6 +80,9 @@ struct snippet_input {
 	const char *state_dir;
 	const char *keystore_password; /* needed for kinds with a keystore (kind.h), else NULL */
 	enum key_type key_type;	       /* the own key's, or as configured */
+	/* Path of the authority whose client certificates are asked for, or NULL: none are (without
+	 * authenticated_origin_pulls, or while it is not there yet). */
+	const char *client_ca;
 };
 
 /*

@@ -127,7 +127,7 @@ static bool is_current(int directory, const struct config_target *target, const 
 	bool same = file_read_at(directory, target->snippet_dir, file, &there, NULL) == 0 &&
 		    there.length == text->length &&
 		    memcmp(buffer_text(&there), buffer_text(text), text->length) == 0;
-	buffer_free(&there);
+	buffer_wipe(&there);
 	return same;
 }
 

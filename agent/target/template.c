@@ -172,10 +172,14 @@ static int value_render(struct renderer *renderer, const struct template_tree *t
 							      : "not a finite number");
 	const char *why = NULL;
 	result = template_write_value(&renderer->writer, text, node->raw, &why);
-	if (result == -EILSEQ)
+	if (result == -EILSEQ) {
+		CLEANUP(freep)
+		char *name = string_format("%.*s", TEMPLATE_NAME_ARGUMENTS(tree, node));
+		bool secret = string_ends(name, "password");
 		return template_error(tree, node->tag, renderer->error, result,
-				      "the value of \"%.*s\" %s: %.200s",
-				      TEMPLATE_NAME_ARGUMENTS(tree, node), why, text);
+				      "the value of \"%s\" %s%s%.200s", name, why,
+				      secret ? "" : ": ", secret ? "" : text);
+	}
 	return write_result(renderer, tree, node, result);
 }
 

@@ -30,7 +30,7 @@ class Sandbox:
     """An origin-ca-sandbox without its rate limit: what is measured is the agent."""
 
     def __init__(self, build, directory):
-        self.directory = directory
+        self.directory = pathlib.Path(directory)
         self.process = subprocess.Popen(
             [build / "tests/sandbox/origin-ca-sandbox",
              "--listen", "127.0.0.1:0", "--state", directory,

@@ -7,6 +7,7 @@ import weakref
 
 import pytest
 
+import cost
 import product
 from agent import Agent
 from nginx import Nginx
@@ -14,6 +15,11 @@ from origin import Origin
 from sandbox import TOKENS, Sandbox
 
 LIVE_HOSTS = weakref.WeakSet()
+
+# hooks; pytest finds them by their names
+pytest_runtest_teardown = cost.pytest_runtest_teardown
+pytest_sessionfinish = cost.pytest_sessionfinish
+pytest_testnodedown = cost.pytest_testnodedown
 
 
 def pytest_collection_modifyitems(items):
@@ -43,6 +49,7 @@ def pytest_terminal_summary(terminalreporter):
             for name, value in report.user_properties:
                 if name == "told" and report.when == "call":
                     terminalreporter.write_line(f"{report.nodeid}: {value}")
+    cost.tell(terminalreporter)
 
 
 def stop_checked(host):

@@ -15,22 +15,25 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from agent import CONFIG_DIRECTORY, PROGRAM, STATE_DIRECTORY
+from haproxy import Haproxy
 from network import leaf_from_der
+from server import FILE_IN_SNIPPET
 
 NAME = "example.com"
 START = "/srv/start"             # the copy of the state directory
 LOG = "/run/crash.log"
-TEST = "/run/nginx-test"         # what `nginx -t` said, and its exit code
+TEST = "/run/server-test"        # what the servers' own tests said, and their exit code
 KILLED = 137
 
-# Back to the start: nginx shows its leaf, and no worker knows another one. A reload through systemd
-# waits for one that a killed pass has begun. Then the pass, and whether nginx could start after it:
-# all in one go, because entering a host costs more than most of this.
+# Back to the start: the servers show their leaf, and no worker knows another one. A reload through
+# systemd waits for one that a killed pass has begun. Then the pass, and whether the servers could
+# start after it: all in one go, because entering a host costs more than most of this.
 ROUND = f"""set -e
 rm -rf {STATE_DIRECTORY} {LOG}
 cp -a {START} {STATE_DIRECTORY}
 eval "$1"
-shift
+test=$2
+shift 2
 old=$(cat /proc/$(cat /run/nginx.pid)/task/*/children)
 systemctl reload nginx.service
 for worker in $old; do
@@ -39,7 +42,7 @@ done
 set +e
 "$@"
 code=$?
-nginx -t > {TEST} 2>&1
+eval "$test" > {TEST} 2>&1
 echo $? >> {TEST}
 exit $code
 """
@@ -51,24 +54,41 @@ class Point:
     call: str
     thing: str
 
-    @property
     def kind(self):
         """What makes two points the same: random and growing parts of names left out."""
-        return self.call, re.sub(r"\.[0-9a-f]{8}\.tmp\b", ".X.tmp", self.thing)
+        thing = re.sub(r"\.[0-9a-f]{8}\.tmp\b", ".X.tmp", self.thing)
+        return self.call, re.sub(r"/[0-9]{4}\b", "/N", thing)
+
+    def place(self):
+        """The same for all files of one directory."""
+        call, thing = self.kind()
+        return call, re.sub(r"/[^/ ]*$", "/", thing)
 
     def __str__(self):
         return f"{self.number} ({self.call} {self.thing})"
 
 
-def distinct(points, repeats=2):
-    """The points without those that merely repeat: polls and the pieces of one conversation. What
-    is said to others counts more often than what they answer."""
+def distinct(points, kind):
+    """The points without those that merely repeat by what `kind` tells of each: polls and the
+    pieces of one conversation. What is said to others counts more often than what they answer."""
     seen, chosen = {}, []
     for point in points:
-        seen[point.kind] = seen.get(point.kind, 0) + 1
-        if seen[point.kind] <= repeats * (4 if point.call.startswith("send") else 1):
+        what = kind(point)
+        seen[what] = seen.get(what, 0) + 1
+        if seen[what] <= (4 if point.call.startswith("send") else 1):
             chosen.append(point)
     return chosen
+
+
+def share(points, kind, one_of, known):
+    """Of the distinct points those of a kind that no scenario had before, and one of so many of
+    the others; `known` (a set) learns the kinds."""
+    points = distinct(points, kind)
+    others = [point for point in points if kind(point) in known]
+    chosen = others[::one_of]
+    taken = [point for point in points if kind(point) not in known or point in chosen]
+    known.update(kind(point) for point in points)
+    return taken
 
 
 class Broken(AssertionError):
@@ -92,8 +112,10 @@ class Lab:
         self.root = pathlib.Path(f"/proc/{host.pid}/root")
         self.ca = sandbox.roots()
         self.scenario = None
+        self.haproxy = Haproxy(host)
+        self.servers = []               # of the scenario
         self.issued_before = 0
-        self.had_snippet = False
+        self.had_snippet = {}           # a server and whether it had one at the start
 
     # --- files, read through the root of PID 1: cheap, and no link is on these paths
 
@@ -108,22 +130,23 @@ class Lab:
 
     def begin(self, scenario):
         self.scenario = scenario
+        self.servers = [self.nginx, *([self.haproxy] if scenario.two else [])]
         scenario.begin(self)
         self.save()
 
     def save(self):
         self.host.run(["rm", "-rf", START])
         self.host.run(["cp", "-a", STATE_DIRECTORY, START])
-        self.had_snippet = self.snippet() is not None
+        self.had_snippet = {server: self.snippet(server) is not None for server in self.servers}
 
     # --- one point
 
     def drive(self, *options):
         """One pass under the driver, from the start."""
         self.issued_before = self.issued()
-        return self.host.run(["sh", "-c", ROUND, "round", self.scenario.spoil, self.driver, "--log",
-                              LOG, "--from", STATE_DIRECTORY, *options, "--", PROGRAM,
-                              "--renew-now", "--json", NAME], check=False)
+        return self.host.run(["sh", "-c", ROUND, "round", self.scenario.spoil, self.scenario.test,
+                              self.driver, "--log", LOG, "--from", STATE_DIRECTORY, *options, "--",
+                              PROGRAM, "--renew-now", "--json", NAME], check=False)
 
     def points(self, *options):
         """All points of an undisturbed pass."""
@@ -161,51 +184,58 @@ class Lab:
 
     # --- the promises
 
-    def snippet(self):
-        path = self.path(self.nginx.snippet(NAME))
+    def snippet(self, server=None):
+        path = self.path((server or self.nginx).snippet(NAME))
         return path.read_text() if path.exists() else None
 
     def pair(self, snippet):
         """The leaf (DER) that a snippet names; its key must be the one that is named with it."""
-        paths = [re.search(rf'^{word} "(.*)";$', snippet, re.M) for word in
-                 ("ssl_certificate", "ssl_certificate_key")]
-        hold(all(paths), "a snippet that names no pair:", snippet)
-        leaf_path, key_path = (self.path(match.group(1)) for match in paths)
+        files = FILE_IN_SNIPPET.findall(snippet)
+        hold(files, "a snippet that names no pair:", snippet)
         try:
-            leaf = x509.load_pem_x509_certificate(leaf_path.read_bytes())
-            key = serialization.load_pem_private_key(key_path.read_bytes(), None)
-        except (OSError, ValueError) as error:
+            text = b"".join(self.path(file).read_bytes() for file in files)
+            leaf = x509.load_pem_x509_certificate(text)      # the first one in it
+            key = serialization.load_pem_private_key(
+                re.search(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [^\n]*", text,
+                          re.S).group(), None)
+        except (OSError, ValueError, AttributeError) as error:
             raise Broken(f"the snippet names what cannot be read: {error}\n{snippet}") from error
         hold(public_bytes(leaf.public_key()) == public_bytes(key.public_key()),
              "the snippet names a key and a leaf that do not belong together:", snippet)
         return leaf.public_bytes(serialization.Encoding.DER)
 
-    def served(self, ca):
+    def served(self, server, ca):
         try:
-            return self.nginx.served(NAME, ca=ca)
+            return server.served(NAME, ca=ca)
         except (ssl.SSLError, OSError) as error:
-            raise Broken(f"nginx serves no leaf that a visitor would take: {error!r}") from error
+            raise Broken(f"{server.target} serves no leaf that a visitor would take: "
+                         f"{error!r}") from error
 
     def harmless(self):
         """What must hold at any moment: after a crash, after a failure."""
-        snippet = self.snippet()
-        hold(snippet or not self.had_snippet, "the snippet is gone")
-        if snippet:
-            self.pair(snippet)
-        self.served(self.ca if self.scenario.trusted else None)
+        for server in self.servers:
+            snippet = self.snippet(server)
+            hold(snippet or not self.had_snippet[server], f"{server.target}: the snippet is gone")
+            if snippet:
+                self.pair(snippet)
+            self.served(server, self.ca if self.scenario.trusted else None)
         test = self.path(TEST).read_text()
-        hold(test.endswith("\n0\n"), "nginx would not start any more:", test)
+        hold(test.endswith("\n0\n"), "a server would not start any more:", test)
 
     def current(self):
         """What exit code 0 claims."""
-        leaf = leaf_from_der(self.pair(self.snippet() or ""))
-        served = self.served(self.ca)
-        hold(served.sha256 == leaf.sha256, "served is not what the snippet names:", served, leaf)
         directory = f"{STATE_DIRECTORY}/certificates/{NAME}"
         newest = max(path.name for path in self.path(directory).iterdir() if path.name.isdigit())
-        hold(f"{directory}/{newest}/" in self.snippet(), f"generation {newest} is newer than",
-             self.snippet())
-        hold(set(served.sans) == set(self.scenario.hostnames), "the leaf has other names", served)
+        for server in self.servers:
+            snippet = self.snippet(server) or ""
+            leaf = leaf_from_der(self.pair(snippet))
+            served = self.served(server, self.ca)
+            hold(served.sha256 == leaf.sha256, f"{server.target}: served is not what the snippet "
+                 "names:", served, leaf)
+            hold(f"{directory}/{newest}/" in snippet, f"generation {newest} is newer than",
+                 snippet)
+            hold(set(served.sans) == set(self.scenario.hostnames), "the leaf has other names",
+                 served)
         issued = self.issued() - self.issued_before
         hold(issued == self.scenario.issues, f"{issued} certificates were issued, not "
              f"{self.scenario.issues}")
@@ -218,7 +248,9 @@ class Lab:
         hold(done.returncode == 0, "the pass afterwards does not end well:", done)
         self.current()
         active = done.certificate(NAME)["serial"]
-        hold(active == self.served(self.ca).serial, "another serial is told than served:", done)
+        for server in self.servers:
+            hold(active == self.served(server, self.ca).serial,
+                 f"another serial is told than {server.target} serves:", done)
         left = [str(path) for path in self.path(STATE_DIRECTORY).rglob("*")
                 if path.name.startswith(".") or path.name.endswith(".tmp")
                 or path.name.startswith("rollback.") or path.name == "pending"]

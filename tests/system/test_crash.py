@@ -10,8 +10,8 @@ accident (crash_lab.py says what is looked at).
 Several hosts work at the same time. The build has no sanitizers: build/release, made when it is
 missing, unless ORIGIN_CA_BUILD names another one without.
 
-By itself a run takes all distinct points of a first issue and of a renewal, and a share of the
-others, each with one error. ORIGIN_CA_CRASH=all takes every point of every scenario, killed before
+By itself a run takes each kind of point (killed: the call and its object; failing, with one error:
+the call and the object's directory) in the first scenario that has it, and a share of the others. ORIGIN_CA_CRASH=all takes every point of every scenario, killed before
 the call and after it, and failing with every error, once and from there on (hours).
 ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of four.
 """
@@ -26,9 +26,9 @@ import pytest
 import product
 from agent import Agent
 from conftest import stop_checked
-from crash_lab import Lab, distinct
+from crash_lab import Lab, Point, share
 from crash_scenarios import (FirstIssue, LostAnswer, Redeploy, Renewal, Rollback, SecondNeed,
-                             Unfinished)
+                             TwoRenewal, TwoRollback, Unfinished)
 from nginx import Nginx
 from sandbox import Sandbox
 
@@ -37,14 +37,23 @@ HOSTS = int(os.environ.get("ORIGIN_CA_CRASH_HOSTS", "4"))
 ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOMEM", "EMFILE")
 SHOWN = 5       # broken points, before a test gives up
 
-# one of how many points is tried, killed and failing
-SHARES = {FirstIssue: (1, 2), Renewal: (1, 4), Rollback: (2, 4), Redeploy: (2, 4),
-          LostAnswer: (2, 4), Unfinished: (2, 4)}
+# one of how many points of a kind that an earlier scenario had is tried, killed and failing
+SHARES = {FirstIssue: (1, 1), Renewal: (4, 8), TwoRenewal: (4, 8), Rollback: (6, 12),
+          TwoRollback: (6, 12), Redeploy: (6, 12), LostAnswer: (6, 12), Unfinished: (6, 12)}
 
 
 @pytest.fixture(scope="module")
 def build():
     return product.plain_build_directory()
+
+
+KNOWN = {}
+
+
+@pytest.fixture
+def known(request):
+    """The kinds of points that earlier scenarios had in this test."""
+    return KNOWN.setdefault(request.function, set())
 
 
 @pytest.fixture(scope="module")
@@ -108,24 +117,25 @@ def try_all(labs, points, attempt, tell):
 
 
 @pytest.mark.parametrize("scenario", SHARES)
-def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, scenario, tell):
+def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, scenario, known, tell):
     in_all(labs, lambda lab: lab.begin(scenario()))
     found = labs[0].points()
     if ALL:
         points = list(itertools.product(found, ((), ("--after",))))
     else:
-        points = [(point,) for point in distinct(found)[::SHARES[scenario][0]]]
+        points = [(point,) for point in share(found, Point.kind, SHARES[scenario][0], known)]
     try_all(labs, points, Lab.crash, tell)
 
 
 @pytest.mark.parametrize("scenario", SHARES)
-def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, scenario, tell):
+def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, scenario, known, tell):
     in_all(labs, lambda lab: lab.begin(scenario()))
     found = labs[0].points("--reads")
     if ALL:
         points = list(itertools.product(found, ERRORS, ((), ("--onward",))))
     else:
-        points = list(zip(distinct(found, 1), itertools.cycle(ERRORS)))[::SHARES[scenario][1]]
+        points = list(zip(share(found, Point.place, SHARES[scenario][1], known),
+                          itertools.cycle(ERRORS)))
     try_all(labs, points, Lab.fail, tell)
 
 

@@ -160,10 +160,18 @@ static inline void host_render(const struct host *host, unsigned number, struct 
 {
 	struct snippet_template template = {0};
 	struct error error = {0};
-	struct snippet_input input = {&host->certificate, number, host->state_dir,
+	CLEANUP(freep)
+	char *client_ca = host->certificate.authenticated_origin_pulls
+				  ? string_format("%s/roots/authenticated_origin_pull_ca.pem",
+						  host->state_dir)
+				  : NULL;
+	struct snippet_input input = {&host->certificate,
+				      number,
+				      host->state_dir,
 				      target_kind(host->target.type)->keystore ? HOST_PASSWORD
 									       : NULL,
-				      host->certificate.key_type};
+				      host->certificate.key_type,
+				      client_ca};
 	if (snippet_template_load(&host->config, &host->target, &template, &error) < 0 ||
 	    snippet_render(&template, &input, text, &error) < 0)
 		fail_msg("%s", error.message);

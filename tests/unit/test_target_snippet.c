@@ -92,8 +92,14 @@ static int render(const struct host *host, unsigned number, struct buffer *text,
 		  struct error *error)
 {
 	struct snippet_template template = {0};
-	struct snippet_input input = {&host->certificate, number, host->state_dir, host->password,
-				      host->certificate.key_type};
+	CLEANUP(freep)
+	char *client_ca = host->certificate.authenticated_origin_pulls
+				  ? string_format("%s/roots/authenticated_origin_pull_ca.pem",
+						  host->state_dir)
+				  : NULL;
+	struct snippet_input input = {
+		&host->certificate,	    number,   host->state_dir, host->password,
+		host->certificate.key_type, client_ca};
 	int result = snippet_template_load(&host->config, &host->target, &template, error);
 	if (result == 0)
 		result = snippet_render(&template, &input, text, error);
@@ -262,8 +268,14 @@ static char *rendered_from(const struct host *host, unsigned number, const char 
 	if (snippet_template_load(&host->config, &host->target, &template, &error) < 0)
 		fail_msg("%s", error.message);
 	char *digest = memory_alloc(1, SHA256_TEXT_SIZE);
-	struct snippet_input input = {&host->certificate, number, state_dir, host->password,
-				      host->certificate.key_type};
+	CLEANUP(freep)
+	char *client_ca = host->certificate.authenticated_origin_pulls
+				  ? string_format("%s/roots/authenticated_origin_pull_ca.pem",
+						  host->state_dir)
+				  : NULL;
+	struct snippet_input input = {
+		&host->certificate,	    number,   state_dir, host->password,
+		host->certificate.key_type, client_ca};
 	snippet_rendered_from(&template, &input, digest);
 	assert_int_equal(strlen(digest), SHA256_TEXT_SIZE - 1);
 	snippet_template_free(&template);
@@ -353,8 +365,13 @@ static void test_loaded_template_does_not_change_under_a_rendering(void **state)
 	struct buffer text = BUFFER(100);
 	assert_int_equal(snippet_template_load(&host->config, &host->target, &template, &error), 0);
 	file_put(host, "templates", "a.mustache", "new");
-	struct snippet_input input = {&host->certificate, 7, "/s", NULL,
-				      host->certificate.key_type};
+	CLEANUP(freep)
+	char *client_ca = host->certificate.authenticated_origin_pulls
+				  ? string_format("%s/roots/authenticated_origin_pull_ca.pem",
+						  host->state_dir)
+				  : NULL;
+	struct snippet_input input = {&host->certificate,	  7,	    "/s", NULL,
+				      host->certificate.key_type, client_ca};
 	assert_int_equal(snippet_render(&template, &input, &text, &error), 0);
 	assert_string_equal(buffer_text(&text), "old");
 	buffer_free(&text);

@@ -61,7 +61,8 @@ static void snippet_put(const struct config *config, const struct config_target 
 	struct error error = {0};
 	CLEANUP(closep) int fd = -1;
 	CLEANUP(freep) char *file = snippet_file_name(target, certificate);
-	struct snippet_input input = {certificate, number, state_dir, NULL, certificate->key_type};
+	struct snippet_input input = {certificate,	     number, state_dir, NULL,
+				      certificate->key_type, NULL};
 	if (snippet_template_load(config, target, &template, &error) < 0 ||
 	    snippet_render(&template, &input, &text, &error) < 0 ||
 	    snippet_directory_open(target, &fd, &error) < 0 ||

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -112,6 +114,31 @@ static const struct call *find(uint64_t number)
 		if (calls[i].number == number)
 			return &calls[i];
 	return NULL;
+}
+
+/* In a filter a jump is told by how many instructions it skips. */
+unsigned short call_filter(bool reads, struct sock_filter filter[static CALL_FILTER_SIZE])
+{
+	const size_t all = sizeof(calls) / sizeof(calls[0]);
+	_Static_assert(sizeof(calls) / sizeof(calls[0]) + 3 <= CALL_FILTER_SIZE, "too many calls");
+	size_t chosen = 0;
+	for (size_t i = 0; i < all; i++)
+		chosen += reads || !calls[i].reads;
+
+	unsigned short length = 0;
+	filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+							offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < all; i++) {
+		if (!reads && calls[i].reads)
+			continue;
+		/* over the rest of these and over the "let pass" behind them */
+		uint8_t skip = (uint8_t)chosen--;
+		filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+								(uint32_t)calls[i].number, skip, 0);
+	}
+	filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+	return length;
 }
 
 bool call_is_made_anyway(uint64_t number)

@@ -7,13 +7,19 @@
 #ifndef ORIGIN_CA_TESTS_CRASH_CALLS_H
 #define ORIGIN_CA_TESTS_CRASH_CALLS_H
 
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 enum {
-	CALL_TEXT_SIZE = 2 * 4096
+	CALL_TEXT_SIZE = 2 * 4096,
+	CALL_FILTER_SIZE = 128, /* instructions */
 };
+
+/* Fills a seccomp filter that stops a traced process at every call that call_is_point() may be
+ * true for, and lets the others pass. Returns its length. */
+unsigned short call_filter(bool reads, struct sock_filter filter[static CALL_FILTER_SIZE]);
 
 /*
  * True when the call that `thread` is about to make is a point. `text` gets its name and, behind a

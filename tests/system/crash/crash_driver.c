@@ -6,7 +6,8 @@
  *	crash-driver --at N --fail ERRNO [--onward] [OPTION]... -- COMMAND...
  *
  * Points are the system calls of all its threads and children that change files or speak to
- * somebody (calls.h), counted from 1 in the order in which they are made. At the Nth the whole
+ * somebody (calls.h), counted from 1 in the order in which they are made. Only these stop the
+ * program (seccomp(2) picks them out); its other calls run at full speed. At the Nth the whole
  * process group gets the signal before the call is made, or, with --after, once it is done. With
  * --fail the call is not made and returns that error; with --onward so do all points after it.
  *
@@ -20,6 +21,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -27,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,6 +90,14 @@ static int number_of(const char *name)
 
 /* --- one stop of one thread */
 
+static bool is_acted_on(const struct run *run, pid_t thread)
+{
+	for (size_t i = 0; i < THREADS; i++)
+		if (run->acted_on[i] == thread)
+			return true;
+	return false;
+}
+
 /* True when `thread` was in the list; it is `to` from now on. */
 static bool acted_on_replace(struct run *run, pid_t thread, pid_t to)
 {
@@ -122,8 +133,8 @@ static void on_entry(struct run *run, pid_t thread, const struct __ptrace_syscal
 	char text[CALL_TEXT_SIZE];
 	uint64_t arguments[6];
 	for (size_t i = 0; i < 6; i++)
-		arguments[i] = info->entry.args[i];
-	if (!call_is_point(thread, info->entry.nr, arguments, run->options.reads, text))
+		arguments[i] = info->seccomp.args[i];
+	if (!call_is_point(thread, info->seccomp.nr, arguments, run->options.reads, text))
 		return;
 	run->begun = run->begun || strstr(text, run->options.from);
 	if (!run->begun)
@@ -132,7 +143,7 @@ static void on_entry(struct run *run, pid_t thread, const struct __ptrace_syscal
 	if (run->options.log)
 		fprintf(run->options.log, "%lu\t%s\n", run->points, text);
 	if (is_chosen(run))
-		act_before(run, thread, info->entry.nr);
+		act_before(run, thread, info->seccomp.nr);
 }
 
 static void on_exit_of(struct run *run, pid_t thread)
@@ -150,7 +161,7 @@ static void on_call(struct run *run, pid_t thread)
 	struct __ptrace_syscall_info info;
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, (void *)sizeof(info), &info) <= 0)
 		return; /* killed meanwhile */
-	if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+	if (info.op == PTRACE_SYSCALL_INFO_SECCOMP)
 		on_entry(run, thread, &info);
 	else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
 		on_exit_of(run, thread);
@@ -161,7 +172,7 @@ static void on_stop(struct run *run, pid_t thread, int status)
 	int signal = WSTOPSIG(status);
 	int event = status >> 16;
 
-	if (signal == (SIGTRAP | 0x80)) {
+	if (signal == (SIGTRAP | 0x80) || event == PTRACE_EVENT_SECCOMP) {
 		on_call(run, thread);
 		signal = 0;
 	} else if (event == PTRACE_EVENT_STOP && signal != SIGTRAP) {
@@ -170,8 +181,10 @@ static void on_stop(struct run *run, pid_t thread, int status)
 	} else if (event) {
 		signal = 0;
 	}
-	/* Fails for a thread that was killed; its end is told in its own time. */
-	ptrace(PTRACE_SYSCALL, thread, NULL, (void *)(intptr_t)signal);
+	/* Of a chosen call the return is waited for, too. Fails for a thread that was killed; its
+	 * end is told in its own time. */
+	ptrace(is_acted_on(run, thread) ? PTRACE_SYSCALL : PTRACE_CONT, thread, NULL,
+	       (void *)(intptr_t)signal);
 }
 
 static void follow(struct run *run)
@@ -192,6 +205,16 @@ static void follow(struct run *run)
 
 /* --- start */
 
+/* From now on the calls that may be points, and only these, stop for the tracer. No privileges are
+ * given up for it: the program must find what it would find without us. */
+static void stop_at_calls(bool reads)
+{
+	struct sock_filter filter[CALL_FILTER_SIZE];
+	struct sock_fprog program = {call_filter(reads, filter), filter};
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		fail("seccomp: %s", strerror(errno));
+}
+
 static void start(struct run *run, char **command)
 {
 	int gate[2];
@@ -207,6 +230,7 @@ static void start(struct run *run, char **command)
 		while (read(gate[0], &byte, 1) < 0 && errno == EINTR)
 			;
 		close(gate[0]);
+		stop_at_calls(run->options.reads);
 		execvp(command[0], command);
 		fprintf(stderr, "crash-driver: %s: %s\n", command[0], strerror(errno));
 		_exit(EXIT_DRIVER);
@@ -214,8 +238,7 @@ static void start(struct run *run, char **command)
 	close(gate[0]);
 	setpgid(run->leader, run->leader);
 	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
-			     PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
-	/* Calls are followed from the stop in execve(2) on. */
+			     PTRACE_O_TRACEVFORK | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
 	if (ptrace(PTRACE_SEIZE, run->leader, NULL, (void *)options) < 0)
 		fail("ptrace: %s", strerror(errno));
 	close(gate[1]);

@@ -1,0 +1,47 @@
+"""What each test file costs in processor time, its hosts and all that ran in them included: hooks
+for conftest.py, which tell it at the end of a run. A host is counted when it has stopped."""
+
+import resource
+
+import pytest
+
+costs = {}          # of this process, by file
+state = {"spent": 0.0}
+
+
+def spent():
+    return sum(usage.ru_utime + usage.ru_stime for usage in map(
+        resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+
+
+def note(file):
+    now = spent()
+    costs[file] = costs.get(file, 0) + now - state["spent"]
+    state["spent"] = now
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item):
+    yield
+    note(item.path.name)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """A worker of pytest-xdist hands its costs over."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["costs"] = costs
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    for file, seconds in (getattr(node, "workeroutput", None) or {}).get("costs", {}).items():
+        costs[file] = costs.get(file, 0) + seconds
+
+
+def tell(terminalreporter):
+    if not costs:
+        return
+    terminalreporter.write_sep("-", f"processor time: {sum(costs.values()):.0f} s")
+    for file, seconds in sorted(costs.items(), key=lambda one: -one[1]):
+        terminalreporter.write_line(f"{seconds:7.1f} s  {file}")
