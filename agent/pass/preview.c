@@ -17,7 +17,7 @@ static void replace_all(struct buffer *text, const char *from, const char *to)
 	size_t length = strlen(from);
 	if (length == 0 || !text->data)
 		return;
-	struct buffer result = BUFFER(2 * TEMPLATE_OUTPUT_LIMIT);
+	struct buffer result = BUFFER((size_t)2 * TEMPLATE_OUTPUT_LIMIT);
 	const char *rest = buffer_text(text);
 	for (const char *at; (at = strstr(rest, from)); rest = at + length) {
 		buffer_add(&result, rest, (size_t)(at - rest));

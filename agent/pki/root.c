@@ -202,7 +202,7 @@ static int one_read(const char *pem, size_t length, X509 **ret_root, struct erro
 static void digest_lower(const char *digest, char text[static SHA256_TEXT_SIZE])
 {
 	size_t i = 0;
-	for (; digest[i] && i < SHA256_TEXT_SIZE - 1; i++)
+	for (; i < SHA256_TEXT_SIZE - 1 && digest[i]; i++)
 		text[i] = (char)tolower((unsigned char)digest[i]);
 	text[i] = '\0';
 }

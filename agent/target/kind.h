@@ -18,10 +18,10 @@ struct target_kind {
 	const char *include;
 	/* What shows why it refused a reload, where its unit keeps that from the journal. */
 	const char *ask_why;
-	enum template_escape escape;
 	/* Where it says what it died of, when it does not tell systemd. */
 	const char *const *logs;
 	size_t log_count;
+	enum template_escape escape;
 	bool keystore; /* a keystore at a stable path beside the snippet (keystore.h) */
 	/* A snippet that changed is read at the next start only: a reload of certificates
 	 * (RELOAD_SSL) does not take it up. */

@@ -13,7 +13,8 @@ static int load_path(const char *path, struct buffer *text, char **ret_path, str
 	if (result == -EFBIG) {
 		error_set(error, ERROR_CONFIGURATION, result,
 			  "cannot use template %s: larger than %d bytes", path, TEMPLATE_LIMIT);
-		return error_remedy(error, "this is something else: put the template there");
+		error_remedy(error, "this is something else: put the template there");
+		return result;
 	}
 	if (result == -EACCES && error) {
 		error->class = ERROR_CONFIGURATION;

@@ -59,8 +59,9 @@ int template_error(const struct template_tree *tree, size_t offset, struct error
 	va_end(arguments);
 	error_set(error, ERROR_CONFIGURATION, code, "%s:%zu:%zu: %s", tree->source, line, column,
 		  message);
-	return error_remedy(error, "correct the template; `origin-ca-agent render` with the names "
-				   "of a certificate and a target shows what it gives");
+	error_remedy(error, "correct the template; `origin-ca-agent render` with the names "
+			    "of a certificate and a target shows what it gives");
+	return code;
 }
 
 static struct template_node *node_add(struct template_tree *tree, enum template_node_type type,

@@ -12,7 +12,7 @@ ANSWERS = {
     "half": (200, "text/plain", "OK"),
     "empty": (200, "text/plain", ""),
     "missing": (404, "text/html", "<html>no such page</html>"),
-    "broken": (500, "text/html", "<html><b>Message</b> keystore &lt;x&gt; was tampered with</html>"),
+    "broken": (500, "text/html", "<html><b>Message</b> keystore &lt;x&gt; was tampered with"),
     "elsewhere": (302, "text/html", ""),
     "endless": (200, "text/plain", "OK " + "x" * (8 << 20)),
     "escape": (200, "text/plain", "FAIL - \033[31mred\r\nSecond: line\n"),

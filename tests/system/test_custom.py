@@ -73,7 +73,8 @@ def test_lighttpd_of_the_documentation_is_renewed_and_survives_a_template(
     host.write(TEMPLATE, host.read(TEMPLATE) + "server.modules +=\n")
     done = agent.renew(NAME, force=True, check=1)
     target = done.target(NAME, "lighttpd")
-    assert target["rolled_back"] and f"{lighttpd.snippet(NAME)} line: " in target["error"]["message"]
+    assert target["rolled_back"]
+    assert f"{lighttpd.snippet(NAME)} line: " in target["error"]["message"]
     assert "fails as well" not in target["error"]["message"]
     assert lighttpd.active() == "active"
     assert lighttpd.served(NAME, ca=roots).serial == serial

@@ -95,7 +95,8 @@ def test_next_generation_is_shown_where_a_snippet_names_it(agent, module_sandbox
     assert len(module_sandbox.issued()) == 1
 
 
-@pytest.mark.parametrize("first, second", [("a&b<c>\"d'", "e&f\"g'<h>"), ("zwiebel-1", "zwiebel-2")])
+@pytest.mark.parametrize("first, second", [("a&b<c>\"d'", "e&f\"g'<h>"),
+                                           ("zwiebel-1", "zwiebel-2")])
 def test_password_of_a_keystore_is_never_shown(agent, servers, first, second):
     """Neither the one that is to come nor the one that is in place, however XML spells it."""
     password = "/etc/origin-ca-agent/keystore-password"

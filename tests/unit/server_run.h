@@ -78,9 +78,10 @@ static inline pid_t program_spawn(const struct host *host, const char *const *ar
 	posix_spawn_file_actions_addopen(&actions, 1, *ret_log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	posix_spawn_file_actions_adddup2(&actions, 1, 2);
 	pid_t pid = 0;
-	int code =
-		posix_spawn(&pid, arguments[0], &actions, NULL, (char *const *)(uintptr_t)arguments,
-			    (char *const *)(uintptr_t)environment);
+	/* The analyser does not know that skip() ends a test that has no program. */
+	const char *program = arguments[0] ? arguments[0] : "";
+	int code = posix_spawn(&pid, program, &actions, NULL, (char *const *)(uintptr_t)arguments,
+			       (char *const *)(uintptr_t)environment);
 	posix_spawn_file_actions_destroy(&actions);
 	assert_int_equal(code, 0);
 	return pid;
