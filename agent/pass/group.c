@@ -166,11 +166,11 @@ static void confirm_reload(struct group *group)
 
 /* A server that was restarted is back only when it answers: some take seconds after their job is
  * done, and nobody should be told before that all is as it was. */
-static int await_answer(const struct group *group, unsigned flags, struct error *error)
+static int await_answer(const struct group *group, bool started, unsigned flags,
+			struct error *error)
 {
 	const struct config_target *target = target_of(group);
-	bool restarted = target->reload == RELOAD_RESTART ||
-			 flags & (RELOAD_FULL | RELOAD_REVIVE | RELOAD_REVIVE_FAILED);
+	bool restarted = started || target->reload == RELOAD_RESTART || flags & RELOAD_FULL;
 	if (!restarted || !target->probe_host || target->reload == RELOAD_NONE)
 		return 0;
 	log_progress("%s: waiting until it answers", target->name);
@@ -191,8 +191,10 @@ static void take_back(struct group *group, unsigned revive)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
 	unsigned flags = reload_flags(group) | revive;
-	if (reload_target(group->pass, target_of(group), flags, &error) < 0 ||
-	    await_answer(group, flags, &error) < 0) {
+	int result = reload_target(group->pass, target_of(group), flags, &error);
+	if (result >= 0)
+		result = await_answer(group, result == RELOAD_STARTED, flags, &error);
+	if (result < 0) {
 		for (size_t i = 0; i < group->count; i++) {
 			struct error *told = &group->items[i].target_job->error;
 			struct error first = *told;

@@ -60,6 +60,26 @@ static int keystore_password_read(struct pass *pass, struct pass_job *job, struc
 	return result;
 }
 
+/*
+ * Whose clients the server takes. While the authority is not there, nobody's: a placeholder trusts
+ * itself, which signs nothing; a certificate waits (trust_client_ca_missing()), and that it is to
+ * have one is told by the path that it will have.
+ */
+static const char *client_ca(struct pass *pass, struct pass_job *job, unsigned number)
+{
+	if (!job->certificate->authenticated_origin_pulls)
+		return NULL;
+	const struct pass_account *account = trust_client_account(pass, job->certificate);
+	if (account)
+		return account->client_ca;
+	if (!job->placeholder_ca)
+		job->placeholder_ca = string_format("%s/0000/%s", job->where, GENERATION_CERT);
+	if (!job->coming_ca)
+		job->coming_ca = string_format("%s/roots/%s", pass->store.path,
+					       root_publications[ROOT_PULL].file);
+	return number == 0 ? job->placeholder_ca : job->coming_ca;
+}
+
 int job_snippet_input(struct pass *pass, struct pass_job *job, const struct config_target *target,
 		      unsigned number, struct snippet_input *ret_input, struct error *error)
 {
@@ -69,20 +89,12 @@ int job_snippet_input(struct pass *pass, struct pass_job *job, const struct conf
 		keystore && !job->keystore_password ? keystore_password_read(pass, job, error) : 0;
 	if (result < 0)
 		return result;
-	const struct pass_account *account = trust_client_account(pass, job->certificate);
-	/* A placeholder must not let everybody in while the authority is not there: it trusts
-	 * itself, which signs nothing. */
-	if (job->certificate->authenticated_origin_pulls && !account && number == 0 &&
-	    !job->placeholder_ca)
-		job->placeholder_ca = string_format("%s/0000/%s", job->where, GENERATION_CERT);
 	*ret_input = (struct snippet_input){
 		.certificate = job->certificate,
 		.number = number,
 		.state_dir = pass->store.path,
 		.keystore_password = keystore ? job->keystore_password : NULL,
-		.client_ca = account	   ? account->client_ca
-			     : number == 0 ? job->placeholder_ca
-					   : NULL,
+		.client_ca = client_ca(pass, job, number),
 		/* While the own key cannot be read, what is served does not change. */
 		.key_type = job->material.error.code && number ? job->state.facts.key_type
 							       : job->material.key_type,

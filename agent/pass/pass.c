@@ -303,6 +303,7 @@ void pass_free(struct pass *pass)
 		material_free(&job->material);
 		secret_free(job->keystore_password);
 		free(job->placeholder_ca);
+		free(job->coming_ca);
 		pthread_mutex_destroy(&job->lock);
 		state_free(&job->state);
 	}

@@ -72,6 +72,7 @@ struct pass_job {
 	struct material material;
 	char *keystore_password; /* of the keystores beside its snippets, once it was needed */
 	char *placeholder_ca;	 /* whose clients a placeholder takes: nobody's */
+	char *coming_ca;	 /* path of an authority that is not there yet */
 	pthread_mutex_t lock;	 /* of state and targets, while certificates are being issued */
 	struct error error; /* why issuing failed, or why the certificate cannot be looked at */
 	struct pass_target_job *targets;

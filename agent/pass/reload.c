@@ -118,7 +118,9 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 	if (result < 0 && error->class == ERROR_DEPLOY && ask_why)
 		error_remedy(error, "%s", ask_why);
 	/* It was up a moment ago: not stopped by somebody, but dead of what it read. */
-	return result == -ESHUTDOWN ? died(&log, error) : result;
+	if (result == -ESHUTDOWN)
+		return died(&log, error);
+	return result == 0 && verb == UNIT_START ? RELOAD_STARTED : result;
 }
 
 static bool unit_runs(struct pass *pass, const struct config_target *target)

@@ -12,11 +12,15 @@ enum reload_flag {
 	RELOAD_REVIVE_FAILED = 1 << 2,
 };
 
+enum {
+	RELOAD_STARTED = 1 /* what reload_target() returns for a unit that was down */
+};
+
 /*
- * Reloads (or restarts) the target's unit and waits for the job's end. Nothing to do for
- * `reload = none`. -ESHUTDOWN when the unit does not run and is not to be started, -ENOENT when
- * there is no such unit: then nobody has read the new snippet yet. Other errors: it was refused;
- * -EHOSTDOWN when the unit went down over it. `flags`: enum reload_flag.
+ * Reloads (or restarts) the target's unit and waits for the job's end: 0, or RELOAD_STARTED.
+ * Nothing to do for `reload = none`. -ESHUTDOWN when the unit does not run and is not to be
+ * started, -ENOENT when there is no such unit: then nobody has read the new snippet yet. Other
+ * errors: it was refused; -EHOSTDOWN when the unit went down over it. `flags`: enum reload_flag.
  */
 int reload_target(struct pass *pass, const struct config_target *target, unsigned flags,
 		  struct error *error);

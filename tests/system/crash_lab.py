@@ -15,14 +15,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from agent import CONFIG_DIRECTORY, PROGRAM, STATE_DIRECTORY
-from haproxy import Haproxy
 from network import leaf_from_der
+from nginx import Nginx
 from server import FILE_IN_SNIPPET
 
 NAME = "example.com"
 START = "/srv/start"             # the copy of the state directory
 LOG = "/run/crash.log"
-TEST = "/run/server-test"        # what the servers' own tests said, and their exit code
+TEST = "/run/server-test"        # what `nginx -t` said, and its exit code, for each server
 KILLED = 137
 
 # Back to the start: the servers show their leaf, and no worker knows another one. A reload through
@@ -32,18 +32,22 @@ ROUND = f"""set -e
 rm -rf {STATE_DIRECTORY} {LOG}
 cp -a {START} {STATE_DIRECTORY}
 eval "$1"
-test=$2
+servers=$2
 shift 2
-old=$(cat /proc/$(cat /run/nginx.pid)/task/*/children)
-systemctl reload nginx.service
-for worker in $old; do
-	tail --pid="$worker" --sleep-interval=0.01 -f /dev/null
+for name in $servers; do
+	old=$(cat /proc/$(cat /run/$name.pid)/task/*/children)
+	systemctl reload $name.service
+	for worker in $old; do
+		tail --pid="$worker" --sleep-interval=0.01 -f /dev/null
+	done
 done
 set +e
 "$@"
 code=$?
-eval "$test" > {TEST} 2>&1
-echo $? >> {TEST}
+for name in $servers; do
+	nginx -t -c /etc/$name/nginx.conf
+	echo $?
+done > {TEST} 2>&1
 exit $code
 """
 
@@ -80,15 +84,16 @@ def distinct(points, kind):
     return chosen
 
 
-def share(points, kind, one_of, known):
-    """Of the distinct points those of a kind that no scenario had before, and one of so many of
-    the others; `known` (a set) learns the kinds."""
+def share(points, kind, known, of_new, of_known):
+    """Of the distinct points one of so many of a kind that no scenario had before, but each call
+    at least once, and one of so many of the others; `known` (a set) learns the kinds."""
     points = distinct(points, kind)
+    new = [point for point in points if kind(point) not in known]
     others = [point for point in points if kind(point) in known]
-    chosen = others[::one_of]
-    taken = [point for point in points if kind(point) not in known or point in chosen]
-    known.update(kind(point) for point in points)
-    return taken
+    first = {point.call: point for point in reversed(new)}
+    known.update(map(kind, new))
+    return sorted({*new[::of_new], *first.values(), *others[::of_known]},
+                  key=lambda point: point.number)
 
 
 class Broken(AssertionError):
@@ -112,7 +117,7 @@ class Lab:
         self.root = pathlib.Path(f"/proc/{host.pid}/root")
         self.ca = sandbox.roots()
         self.scenario = None
-        self.haproxy = Haproxy(host)
+        self.other = Nginx(host, "front", 8444)     # asked before the target nginx
         self.servers = []               # of the scenario
         self.issued_before = 0
         self.had_snippet = {}           # a server and whether it had one at the start
@@ -130,7 +135,7 @@ class Lab:
 
     def begin(self, scenario):
         self.scenario = scenario
-        self.servers = [self.nginx, *([self.haproxy] if scenario.two else [])]
+        self.servers = [self.nginx, *([self.other] if scenario.two else [])]
         scenario.begin(self)
         self.save()
 
@@ -144,9 +149,10 @@ class Lab:
     def drive(self, *options):
         """One pass under the driver, from the start."""
         self.issued_before = self.issued()
-        return self.host.run(["sh", "-c", ROUND, "round", self.scenario.spoil, self.scenario.test,
-                              self.driver, "--log", LOG, "--from", STATE_DIRECTORY, *options, "--",
-                              PROGRAM, "--renew-now", "--json", NAME], check=False)
+        servers = " ".join(server.target for server in self.servers)
+        return self.host.run(["sh", "-c", ROUND, "round", self.scenario.spoil, servers, self.driver,
+                              "--log", LOG, "--from", STATE_DIRECTORY, *options, "--", PROGRAM,
+                              "--renew-now", "--json", NAME], check=False)
 
     def points(self, *options):
         """All points of an undisturbed pass."""
@@ -220,7 +226,8 @@ class Lab:
                 self.pair(snippet)
             self.served(server, self.ca if self.scenario.trusted else None)
         test = self.path(TEST).read_text()
-        hold(test.endswith("\n0\n"), "a server would not start any more:", test)
+        hold(re.findall(r"^\d+$", test, re.M) == ["0"] * len(self.servers),
+             "a server would not start any more:", test)
 
     def current(self):
         """What exit code 0 claims."""

@@ -20,15 +20,13 @@ class Scenario:
     """A need of the agent's. `issues`: certificates that it costs; `trusted`: Cloudflare accepts
     what nginx serves at the start; `undisturbed`: exit code of a pass that nothing disturbs;
     `mend`: what an administrator does before the pass that must end well (shell code); `spoil`
-    undoes it. `two`: HAProxy serves the certificate, too; `test`: what tells whether the servers
-    would start (shell code)."""
+    undoes it. `two`: another nginx serves the certificate, too."""
 
     issues = 1
     trusted = True
     undisturbed = 0
     two = False
     spoil = mend = ""
-    test = "nginx -t"
     hostnames = (NAME, f"www.{NAME}")
 
     def begin(self, lab):
@@ -48,7 +46,7 @@ class Scenario:
                       "/etc/nginx/nginx.conf"])
         lab.host.remove(TEMPLATE)
         lab.agent.remove("target-nginx")
-        lab.agent.remove("target-haproxy")
+        lab.agent.remove(f"target-{lab.other.target}")
         lab.host.remove(STATE_DIRECTORY)
         lab.host.run(["mkdir", STATE_DIRECTORY])
         lab.agent.configure(agent={"concurrency": 1}, api={"timeout": "5s"})
@@ -108,31 +106,21 @@ class Redeploy(Scenario):
         lab.host.write(TEMPLATE, template + "# changed\n")
 
 
-# haproxy takes up the snippet that was put back, and no process knows another one.
-RESET_HAPROXY = """workers=$(cat /proc/$(cat /run/haproxy.pid)/task/*/children)
-systemctl reload haproxy.service
-for worker in $workers; do
-	tail --pid="$worker" --sleep-interval=0.01 -f /dev/null
-done
-"""
-
-
 class Two(Scenario):
-    """One certificate on nginx and HAProxy."""
+    """One certificate on two instances of nginx."""
 
     two = True
-    spoil = RESET_HAPROXY
-    test = "nginx -t && haproxy -c -q -f /etc/haproxy/haproxy.cfg"
 
     @staticmethod
     def serve_first(lab):
-        lab.haproxy.reset()
-        lab.agent.target("haproxy", **lab.haproxy.agent_keys())
+        lab.other.remove_all()
+        lab.host.run(["sed", "-i", "s/^worker_processes.*/worker_processes 1;/",
+                      f"{lab.other.directory}/nginx.conf"])
+        lab.host.run(["systemctl", "restart", lab.other.unit])
+        lab.other.add(NAME)
+        lab.agent.target(lab.other.target, unit=lab.other.unit, **lab.other.agent_keys())
         lab.agent.certificate(NAME, hostnames=[NAME],
                               targets=[server.target for server in lab.servers])
-        lab.agent.renew(NAME, check=1)      # HAProxy cannot start without its list
-        lab.haproxy.add(NAME)
-        lab.haproxy.start()
         lab.agent.renew(NAME, check=0)
 
 
@@ -141,9 +129,8 @@ class TwoRenewal(Two):
 
 
 class TwoRollback(Two, Rollback):
-    """nginx goes on showing the old leaf, so HAProxy must give the new one back."""
-
-    spoil = Rollback.spoil + "\n" + RESET_HAPROXY
+    """One goes on showing the old leaf, so the other, which was asked first, must give the new one
+    back."""
 
 
 def interrupt(lab, call, thing):

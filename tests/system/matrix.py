@@ -56,6 +56,7 @@ class Matrix:
     make_server = None
     stays = True                    # the process, and every connection, over a renewal
     stays_through_hostnames = True  # the same, when the snippet changes
+    impatient = "2s"                # how long a leaf that never comes is waited for
 
     @pytest.fixture(scope="class", params=OTHER_TYPE)
     def stage(self, request, installed_root, build_directory):
@@ -134,7 +135,10 @@ class Matrix:
     def test_leaf_that_is_not_shown_is_rolled_back_and_waits(self, stage):
         stage.server.hold_stale(NAME)
         before = stage.served().serial
+        keys = self.agent_keys(stage.server)
+        stage.agent.target(stage.server.target, **keys, probe_timeout=self.impatient)
         done, client = stage.renew(NAME, force=True, check=1)
+        stage.agent.target(stage.server.target, **keys)
         target = done.target(NAME, stage.server.target)
         assert target["rolled_back"] and "previous certificate" in target["error"]["message"]
         assert len(stage.serials()) == 5 and stage.served().serial == before

@@ -10,10 +10,11 @@ accident (crash_lab.py says what is looked at).
 Several hosts work at the same time. The build has no sanitizers: build/release, made when it is
 missing, unless ORIGIN_CA_BUILD names another one without.
 
-By itself a run takes each kind of point (killed: the call and its object; failing, with one error:
-the call and the object's directory) in the first scenario that has it, and a share of the others. ORIGIN_CA_CRASH=all takes every point of every scenario, killed before
-the call and after it, and failing with every error, once and from there on (hours).
-ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of four.
+By itself a run takes a share of the points: every call there is, and of what they are about (for
+those that are killed the path, for those that fail its directory) more where no earlier scenario
+had it. ORIGIN_CA_CRASH=all takes every point of every scenario, killed before the call and after
+it, and failing with every error, once and from there on (hours). ORIGIN_CA_CRASH_HOSTS=N uses N
+hosts instead of four.
 """
 
 import itertools
@@ -37,23 +38,15 @@ HOSTS = int(os.environ.get("ORIGIN_CA_CRASH_HOSTS", "4"))
 ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOMEM", "EMFILE")
 SHOWN = 5       # broken points, before a test gives up
 
-# one of how many points of a kind that an earlier scenario had is tried, killed and failing
-SHARES = {FirstIssue: (1, 1), Renewal: (4, 8), TwoRenewal: (4, 8), Rollback: (6, 12),
-          TwoRollback: (6, 12), Redeploy: (6, 12), LostAnswer: (6, 12), Unfinished: (6, 12)}
+SCENARIOS = (FirstIssue, Renewal, TwoRenewal, Rollback, TwoRollback, Redeploy, LostAnswer,
+             Unfinished)
+# one of how many points is tried: of a kind that no earlier scenario had, and of the others
+KILLED, FAILING = (2, 8), (3, 24)
 
 
 @pytest.fixture(scope="module")
 def build():
     return product.plain_build_directory()
-
-
-KNOWN = {}
-
-
-@pytest.fixture
-def known(request):
-    """The kinds of points that earlier scenarios had in this test."""
-    return KNOWN.setdefault(request.function, set())
 
 
 @pytest.fixture(scope="module")
@@ -116,25 +109,36 @@ def try_all(labs, points, attempt, tell):
     assert not broken, "\n".join(broken)
 
 
-@pytest.mark.parametrize("scenario", SHARES)
-def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, scenario, known, tell):
+KNOWN = {}
+
+
+@pytest.fixture
+def known(request):
+    """The kinds of points that earlier scenarios had in this test."""
+    return KNOWN.setdefault(request.function, set())
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, scenario, known,
+                                                                       tell):
     in_all(labs, lambda lab: lab.begin(scenario()))
     found = labs[0].points()
     if ALL:
         points = list(itertools.product(found, ((), ("--after",))))
     else:
-        points = [(point,) for point in share(found, Point.kind, SHARES[scenario][0], known)]
+        points = [(point,) for point in share(found, Point.kind, known, *KILLED)]
     try_all(labs, points, Lab.crash, tell)
 
 
-@pytest.mark.parametrize("scenario", SHARES)
-def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, scenario, known, tell):
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, scenario, known,
+                                                                        tell):
     in_all(labs, lambda lab: lab.begin(scenario()))
     found = labs[0].points("--reads")
     if ALL:
         points = list(itertools.product(found, ERRORS, ((), ("--onward",))))
     else:
-        points = list(zip(share(found, Point.place, SHARES[scenario][1], known),
+        points = list(zip(share(found, Point.place, known, *FAILING),
                           itertools.cycle(ERRORS)))
     try_all(labs, points, Lab.fail, tell)
 

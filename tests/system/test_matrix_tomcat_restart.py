@@ -6,3 +6,4 @@ class TestTomcatRestart(Matrix):
     make_server = Tomcat
     stays = False
     stays_through_hostnames = False
+    impatient = "20s"       # it must have the time to start

@@ -31,6 +31,9 @@ class Origins:
         for server in servers:
             agent.target(server.target, **server.agent_keys())
         self.edge = self.sandbox.edge()
+        # others than Cloudflare's have the digest in their names
+        digest = agent.roots["root_sha256"][2][:16]
+        self.pull_ca = agent.state_path("roots", PULL_CA.replace(".pem", f".{digest}.pem"))
 
     def configure(self, name=NAME, on=True, **keys):
         self.agent.certificate(name, targets=list(self.servers), authenticated_origin_pulls=on,
@@ -109,7 +112,7 @@ def test_it_is_switched_on_renewed_and_switched_off_without_a_new_certificate(or
 
 def test_without_the_authority_it_waits_and_what_served_serves(origins):
     agent, host = origins.agent, origins.host
-    host.remove(agent.state_path("roots", PULL_CA))
+    host.remove(origins.pull_ca)
     snippets = {server.snippet(NAME): host.read(server.snippet(NAME))
                 for server in origins.servers.values()}
     origins.sandbox.fault(LOST)
@@ -128,11 +131,11 @@ def test_without_the_authority_it_waits_and_what_served_serves(origins):
         assert server.test().returncode == 0
 
     # what somebody puts there by hand is as good, and nothing else is
-    host.write(agent.state_path("roots", PULL_CA), origins.sandbox.root)
+    host.write(origins.pull_ca, origins.sandbox.root)
     done = agent.renew(check=1)
     assert "is neither the published one" in done.stderr
     origins.assert_open()
-    host.write(agent.state_path("roots", PULL_CA),
+    host.write(origins.pull_ca,
                host.read(f"{origins.sandbox.directory}/{PULL_CA}"))
     agent.renew(check=0)
     origins.assert_closed()
@@ -144,7 +147,7 @@ def test_authority_that_somebody_deleted_comes_back_with_the_next_pass(origins):
     """The servers name the file: without it they would not start again."""
     origins.configure()
     origins.agent.renew(check=0)
-    path = origins.agent.state_path("roots", PULL_CA)
+    path = origins.pull_ca
     origins.host.remove(path)
     assert origins.servers["nginx"].test().returncode != 0
     origins.agent.scheduled_pass(check=0)
@@ -157,12 +160,12 @@ def test_servers_can_start_before_certificate_and_authority_are_there(origins):
     """With a placeholder that lets nobody in."""
     name = "example.net"
     agent = origins.agent
-    agent.host.remove(agent.state_path("roots", PULL_CA))
+    agent.host.remove(origins.pull_ca)
     origins.sandbox.fault(LOST, "POST /certificates:1010:always")
     origins.configure(name)
     agent.renew(check=1)
     origins.sandbox.clear_faults()
-    agent.host.run(["cp", f"{origins.sandbox.directory}/{PULL_CA}", agent.state_path("roots")])
+    agent.host.run(["cp", f"{origins.sandbox.directory}/{PULL_CA}", origins.pull_ca])
     origins.add(name)
     placeholder = leaf_from_der(ssl.PEM_cert_to_DER_cert(
         agent.host.read(agent.state_path("certificates", name, "0000", "cert.pem"))))

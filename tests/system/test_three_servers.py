@@ -1,5 +1,5 @@
-"""One certificate on nginx, httpd and HAProxy: all show it, or all what they showed before. They are
-asked in the order of their targets' names: apache, haproxy, nginx."""
+"""One certificate on nginx, httpd and HAProxy: all show it, or all what they showed before. They
+are asked in the order of their targets' names: apache, haproxy, nginx."""
 
 import dataclasses
 
