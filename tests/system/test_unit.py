@@ -256,6 +256,9 @@ def test_unit_that_systemd_restarts_again_and_again_is_down(module_host, driver)
     text = ("[Service]\nRestart=always\nRestartSec=300\nExecStart=/bin/sh -c "
             "'[ ! -e /run/crash ] || exit 1; exec sleep infinity'\n")
     start(module_host, "crashing.service", text)
+    # the shell has looked for the file once it is not a shell any more
+    pid = module_host.show("crashing.service", "MainPID")
+    module_host.wait(lambda: module_host.read(f"/proc/{pid}/comm").strip() == "sleep")
     module_host.write("/run/crash", "")
     error = driver.job("try-restart", "crashing.service")
     assert error["errno"] == "ESHUTDOWN" and "auto-restart" in error["message"]
