@@ -11,6 +11,12 @@ install(DIRECTORY templates/ DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agen
 configure_file(units/origin-ca-agent.service.in units/origin-ca-agent.service @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/units/origin-ca-agent.service
   DESTINATION ${ORIGIN_CA_UNIT_DIR})
+# `journalctl -x`; `journalctl --update-catalog` after it (a package's maintainer scripts).
+install(FILES etc/origin-ca-agent.catalog DESTINATION lib/systemd/catalog)
+install(FILES etc/prometheus/origin-ca-agent.rules.yml
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agent/prometheus)
+install(FILES etc/grafana/origin-ca-agent.json
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agent/grafana)
 # An administrator's own file is never replaced.
 install(CODE "
   set(file \"\$ENV{DESTDIR}${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/agent.ini\")

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "commands/command.h"
+#include "pass/hook.h"
 #include "pass/report.h"
 
 static int run(const struct command_options *options, const struct pass_options *pass_options,
@@ -38,6 +39,9 @@ static int run(const struct command_options *options, const struct pass_options 
 	} else {
 		report_log(&pass);
 	}
+	/* The next pass need not wait for it. */
+	store_close(&pass.store);
+	hook_run(&pass);
 	pass_free(&pass);
 	return status;
 }
