@@ -76,7 +76,7 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 {
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
 	int64_t next = schedule_retry(&target_job->error, state->attempt.count + 1,
-				      siblings_urgent(pass, job), pass->now);
+				      siblings_emergency_at(pass, job), pass->jitter, pass->now);
 	/* Forth and back are two restarts, which visitors notice. */
 	if (target_job->target->reload == RELOAD_RESTART && state->verified_generation &&
 	    next < pass->now + RESTART_PAUSE)
