@@ -52,6 +52,8 @@ const struct event_type event_types[EVENT_COUNT] = {
 				 "a section of the configuration is wrong and is left out"},
 	[EVENT_PASS_FAILED] = {"pass-failed", "aa224a87bfc34ffdae48eadf4b1c1295", LOG_LEVEL_ERROR,
 			       "a pass crashed, hung or could not be started"},
+	[EVENT_CLOCK] = {"clock", "51a810a9545c46a2a1fe29cc5892bcaf", LOG_LEVEL_ERROR,
+			 "this host's clock is plainly wrong, and no certificate is asked for"},
 	[EVENT_HOOK_FAILED] = {"hook-failed", "a6d5a0dfd6e344cfbddeb50a92c219e9", LOG_LEVEL_WARNING,
 			       "event_hook failed or took too long"},
 };
@@ -137,9 +139,9 @@ void event_say(enum event_kind kind, const char *format, ...)
 	say(&event, text);
 }
 
-void event_say_failure(const struct error *error)
+void event_say_error(enum event_kind kind, const struct error *error)
 {
-	struct event event = {.kind = event_of_failure(error->class), .class = error->class};
+	struct event event = {.kind = kind, .class = error->class};
 	event.message = string_copy(error->message);
 	event.remedy = error->remedy[0] ? string_copy(error->remedy) : NULL;
 	CLEANUP(freep)

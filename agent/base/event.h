@@ -40,6 +40,7 @@ enum event_kind {
 	/* Of the agent itself. */
 	EVENT_CONFIGURATION,
 	EVENT_PASS_FAILED,
+	EVENT_CLOCK,
 	EVENT_HOOK_FAILED,
 	EVENT_COUNT,
 };
@@ -89,7 +90,7 @@ char *event_ray(const char *message);
 /* One line of an event that is not of a certificate, at its level. */
 void event_say(enum event_kind kind, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* "MESSAGE; REMEDY" of an error, as the failure of its class. */
-void event_say_failure(const struct error *error);
+/* "MESSAGE; REMEDY" of an error; event_of_failure() is the kind of one that has no other. */
+void event_say_error(enum event_kind kind, const struct error *error);
 
 #endif

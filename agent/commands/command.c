@@ -24,7 +24,7 @@ const size_t command_count = ARRAY_SIZE(commands);
 
 int command_fail(const struct command_options *options, int status, const struct error *error)
 {
-	event_say_failure(error);
+	event_say_error(event_of_failure(error->class), error);
 	if (options->json) {
 		CLEANUP(cJSON_Deletep) cJSON *json = json_object();
 		json_add_integer(json, "version", 1);

@@ -291,7 +291,8 @@ static void raise_expiry(struct pass *pass, struct pass_job *job, struct string_
 {
 	const struct state *state = &job->state;
 	int64_t until = tell_served_until(pass, job);
-	if (!state->newest || !until)
+	/* By a wrong clock nobody knows what ends when. */
+	if (!state->newest || !until || pass->clock.error.code)
 		return;
 	struct renewal renewal = schedule_renewal(pass->config, job->certificate, &state->facts);
 	int64_t left = until - pass->now;
