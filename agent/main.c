@@ -16,6 +16,8 @@ enum option_code {
 	OPTION_JSON,
 	OPTION_FORCE,
 	OPTION_DRY_RUN,
+	OPTION_HTML,
+	OPTION_WATCH,
 	OPTION_VERSION
 };
 
@@ -25,6 +27,8 @@ static const struct option long_options[] = {
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"force", no_argument, NULL, OPTION_FORCE},
 	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+	{"html", no_argument, NULL, OPTION_HTML},
+	{"watch", no_argument, NULL, OPTION_WATCH},
 	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -47,6 +51,8 @@ static int usage(FILE *out, int status)
 		"      --json         one JSON object on standard output\n"
 		"      --dry-run      with renew: say what would be done and why, do nothing\n"
 		"      --force        with renew NAME...: issue anew though nothing is due\n"
+		"      --html         with status: a page, on standard output\n"
+		"      --watch        with status: again whenever it changes, until q\n"
 		"  -v, --verbose      more lines on standard error\n"
 		"  -h, --help         this text\n"
 		"      --version      the version\n"
@@ -94,6 +100,10 @@ static int dispatch(const char *name, struct command_options *options)
 		log_error("--force and --dry-run go with --renew-now only");
 		return PASS_EXIT_USAGE;
 	}
+	if ((options->html || options->watch) && command->run != command_status) {
+		log_error("--html and --watch go with status only");
+		return PASS_EXIT_USAGE;
+	}
 	return command->run(options);
 }
 
@@ -121,6 +131,12 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_DRY_RUN:
 			options.dry_run = true;
+			break;
+		case OPTION_HTML:
+			options.html = true;
+			break;
+		case OPTION_WATCH:
+			options.watch = true;
 			break;
 		case 'v':
 			level = LOG_LEVEL_DEBUG;

@@ -17,6 +17,7 @@ struct command_options {
 	bool json;
 	bool force;
 	bool dry_run;
+	bool html, watch;
 	struct string_list arguments; /* behind the command */
 };
 
