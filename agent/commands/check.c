@@ -203,10 +203,12 @@ int command_check(const struct command_options *options)
 	findings.array = json_add_array(json, "findings");
 	int result = config_load(options->config_path, &loaded, &error);
 	CLEANUP(config_freep) struct config *config = loaded;
-	if (result < 0)
+	if (result < 0) {
 		found_error(&findings, options->config_path, &error);
-	else
+	} else {
+		command_give_token(options, config);
 		check_all(config, &findings);
+	}
 
 	int status = findings.failures ? PASS_EXIT_FAILED : PASS_EXIT_CURRENT;
 	if (result < 0 || config_error_count(config))
