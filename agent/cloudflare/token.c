@@ -84,7 +84,11 @@ static int contents_read(const char *path, struct buffer *contents, struct error
 	}
 	if (fd < 0) {
 		int result = error_errno(error, -errno, "cannot open API token %s", path);
-		if (result == -EACCES)
+		CLEANUP(freep) char *root_only = default_path();
+		if (result == -EACCES && strcmp(path, root_only) == 0)
+			error_remedy(error, "run this as root: only root and the service are given "
+					    "the token of that file");
+		else if (result == -EACCES)
 			error_remedy(error, "make it readable to the user that the agent runs as "
 					    "(chown, or root-owned with the agent's group and mode "
 					    "0640)");

@@ -111,7 +111,9 @@ struct config_target {
 	enum reload_method reload;
 	char *manager_url; /* Tomcat's manager, without a final slash: https, or http for a loopback
 			      address; set for RELOAD_SSL */
-	char *manager_credentials_file;	   /* absolute; "USER:PASSWORD"; set for RELOAD_SSL */
+	char *manager_credentials_file; /* absolute; "USER:PASSWORD"; set for RELOAD_SSL */
+	char *config_test; /* the oneshot service that tests the configuration, or NULL: by unit */
+	bool untested;	   /* `config_test = none` */
 	struct string_list reload_command; /* argv, the first absolute; for RELOAD_COMMAND */
 	int64_t reload_timeout;		   /* seconds, of unit, manager or command */
 	char *template_name; /* file name without ".mustache", default by type, or absolute path */

@@ -176,6 +176,12 @@ int unit_property(struct unit_bus *bus, const char *unit, const char *interface,
 	return 0;
 }
 
+int unit_service_text(struct unit_bus *bus, const char *unit, const char *name, char **ret_text,
+		      struct error *error)
+{
+	return unit_property(bus, unit, SYSTEMD_SERVICE, name, ret_text, error);
+}
+
 int unit_service_list(struct unit_bus *bus, const char *unit, const char *name,
 		      struct string_list *ret_list, struct error *error)
 {
