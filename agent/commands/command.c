@@ -9,6 +9,7 @@
 #include "pass/report.h"
 
 const struct command commands[] = {
+	{"init", "", "first run: token, certificate, server", command_init, 0, 0},
 	{"run", "", "run as the agent (systemd starts this)", command_run, 0, 0},
 	{"pass", NULL, "one scheduled pass (the agent's child)", command_pass, 0, 0},
 	{"renew", "[NAME...]", "one pass now; the same as --renew-now", command_renew, 0, SIZE_MAX},
