@@ -26,4 +26,7 @@ reload_systemd() {
 	if running_systemd; then
 		systemctl daemon-reload
 	fi
+	if [ -e /usr/lib/systemd/catalog/origin-ca-agent.catalog ]; then
+		journalctl --update-catalog || :
+	fi
 }

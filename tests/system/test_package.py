@@ -17,7 +17,7 @@ from nginx import Nginx
 from origin import NAME
 from sandbox import Sandbox
 
-APT = ["apt-get", "-y", "-q", "--no-download", "-o", "Dpkg::Use-Pty=0"]
+APT = ["apt-get", "-y", "-q", "-o", "Dpkg::Use-Pty=0"]
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 SHARED = "/srv/packages"
 SITE = """server {{
