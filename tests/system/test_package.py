@@ -1,6 +1,9 @@
 """The packages: from `apt install` to a served certificate, upgrade, remove and purge."""
 
+import json
+import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -52,7 +55,9 @@ def bare(build, packages, directory):
     debs = " ".join(str(path) for path in packages.values())
     later = package.other_version(packages[package.AGENT], directory, "0.1.1-1")
     host = Host(bind_ro=[build] if REPOSITORY not in build.parents else [],
-                pre=f'mkdir -p "$root{SHARED}"; cp {debs} {later} "$root{SHARED}"\n')
+                pre=f'mkdir -p "$root{SHARED}"; cp {debs} {later} "$root{SHARED}"\n'
+                # the machine's, where it is a container that must not start services
+                'rm -f "$root/usr/sbin/policy-rc.d"\n')
     LIVE_HOSTS.add(host)
     sandbox = Sandbox(host, product.sandbox_program(build), chaos=False, plain=True)
     nginx = Nginx(host)
@@ -99,8 +104,8 @@ def test_three_commands_lead_from_the_package_to_a_served_certificate(bare, tell
     assert serial == sandbox.issued()[0]["id"] != before and len(sandbox.issued()) == 1
     assert host.active(SERVICE) == "active"
     assert host.show(SERVICE, "UnitFileState") == "enabled"
-    # on a machine of its own; here nine others may be at work
-    assert took < 10 or pathlib.Path("/proc/loadavg").read_text().split()[0] > "4", took
+    # a machine that is busy with other things says nothing about it
+    assert took < 10 or os.getloadavg()[0] > 1.5 * os.cpu_count(), took
 
 
 def test_upgrade_restarts_the_agent_and_keeps_its_files(bare):
@@ -158,6 +163,65 @@ def test_purge_keeps_keys_unless_told_otherwise(bare):
     host.write(f"{CONFIG_DIRECTORY}/purge-keys", "")
     host.run([*APT, "purge", package.AGENT], env=QUIET)
     assert not host.exists(STATE_DIRECTORY) and not host.exists(CONFIG_DIRECTORY)
+
+
+PLAYBOOK = """
+- hosts: localhost
+  gather_facts: false
+  vars:
+    origin_ca_package: {deb}
+    origin_ca_token: {token}
+    origin_ca_api: {api}
+    origin_ca_certificates:
+      {name}:
+        hostnames: [{name}, "*.{name}"]
+        targets: nginx
+        reuse_key: true
+      example.net: {{}}
+  roles: [origin_ca_agent]
+"""
+
+
+def play(host):
+    """Runs the playbook; its output, and the counts of its recap."""
+    done = host.run(["ansible-playbook", "-vv", "--diff", "-i", "localhost,", "-c", "local", "-e",
+                     "ansible_python_interpreter=/usr/bin/python3", "/root/play.yml"], timeout=180,
+                    env={"ANSIBLE_ROLES_PATH": f"{REPOSITORY}/etc/ansible/roles",
+                         "ANSIBLE_NOCOLOR": "1"})
+    recap = done.stdout.split("PLAY RECAP")[1]
+    return done.stdout, dict(re.findall(r"(\w+)=(\d+)", recap))
+
+
+def test_ansible_role_brings_a_certificate_and_the_second_run_changes_nothing(bare):
+    host, sandbox, nginx = bare
+    sandbox.mark()
+    api = {"endpoint": f"{sandbox.endpoint}/client/v4", **sandbox.roots_keys()}
+    host.write("/root/play.yml", PLAYBOOK.format(deb=deb(package.AGENT), token=sandbox.token,
+                                                 name=NAME, api=json.dumps(api)))
+    said, counts = play(host)
+    assert counts["failed"] == "0" and len(sandbox.issued()) == 2, said
+    assert re.search(r"RUNNING HANDLER .*: Certificates\]|HANDLER \[.*Certificates\]", said)
+    assert sandbox.token not in said
+    owner = "root:origin-ca-agent" if host.run(["getent", "group", "origin-ca-agent"],
+                                               check=False).returncode == 0 else "root:root"
+    mode = "640" if owner.endswith("agent") else "600"
+    assert host.stat(f"{CONFIG_DIRECTORY}/api-token") == f"{mode} {owner}"
+    assert host.active(SERVICE) == "active"
+    host.write(f"/etc/nginx/conf.d/{NAME}.conf",
+               SITE.format(name=NAME, lines=f"include {nginx.snippet(NAME)};"))
+    host.run([PROGRAM, "--renew-now"])
+    assert nginx.served(NAME).serial in [one["id"] for one in sandbox.issued()]
+
+    said, counts = play(host)
+    assert (counts["changed"], counts["failed"]) == ("0", "0"), said
+    assert "HANDLER" not in said and len(sandbox.issued()) == 2
+
+    # what the program says decides: a drop-in that changed without an effect changes no certificate
+    drop_in = f"{CONFIG_DIRECTORY}/conf.d/example.net.ini"
+    host.write(drop_in, host.read(drop_in) + "; drifted\n")
+    said, counts = play(host)
+    assert counts["changed"] == "1" and "HANDLER" in said, said
+    assert len(sandbox.issued()) == 2
 
 
 def test_sandbox_is_a_package_of_its_own(bare):
