@@ -37,7 +37,7 @@ configure_file(packaging/staging.cmake packaging/staging.cmake @ONLY)
 
 # The scripts of both kinds share what they do.
 file(READ packaging/common.sh common_script)
-string(REGEX REPLACE "^#[^\n]*\n" "" common_script "${common_script}")
+string(REGEX REPLACE "^(#[^\n]*\n)+" "" common_script "${common_script}")
 foreach(script debian/postinst debian/prerm debian/postrm rpm/post rpm/preun rpm/postun)
   file(READ packaging/${script} text)
   string(REPLACE "#COMMON#\n" "${common_script}" text "${text}")

@@ -1,6 +1,5 @@
+# shellcheck shell=sh
 # What the scripts of both packages do; put in the place of "#COMMON#" in each of them.
-unit=origin-ca-agent.service
-
 running_systemd() {
 	[ -d /run/systemd/system ]
 }
