@@ -48,6 +48,8 @@ compressed(CHANGELOG.md changelog)
 add_custom_target(documentation ALL DEPENDS ${pages})
 
 install(FILES README.md docs/configuration.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY etc/ansible etc/cloud-init etc/puppet etc/salt etc/terraform
+  DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 foreach(part agent sandbox)
   set(directory ${CMAKE_INSTALL_DATADIR}/doc/origin-ca-${part})
   install(FILES ${doc_directory}/changelog.Debian.gz ${doc_directory}/changelog.gz

@@ -189,3 +189,24 @@ def test_bash_completes_commands_options_and_names(tmp_path):
     done = subprocess.run(["bash", "-c", script], check=True, stdout=subprocess.PIPE, text=True)
     assert done.stdout.splitlines() == ["status", "shop.example.com", "--token-file",
                                         "shop.example.com", "nginx"]
+
+
+def test_examples_of_configuration_management_are_well_formed():
+    """By the checkers that are at hand; what none is for, as YAML."""
+    yaml = pytest.importorskip("yaml")
+    for path in [*(TOP / "etc/cloud-init").glob("*.yml"), *(TOP / "etc/ansible").rglob("*.yml")]:
+        assert yaml.safe_load(path.read_text()), path
+    jinja2 = pytest.importorskip("jinja2")
+    pillar = {"certificates": {"example.com": {"hostnames": ["example.com", "*.example.com"],
+                                               "targets": "nginx"}}}
+    state = jinja2.Environment().from_string(text("etc/salt/init.sls")).render(
+        salt={"pillar.get": lambda *_: pillar})
+    states = yaml.safe_load(state)
+    contents = states["/etc/origin-ca-agent/conf.d/example.com.ini"]["file.managed"]
+    assert {"contents": "; Managed by Salt.\n[certificate example.com]\n"
+            "hostnames = example.com *.example.com\ntargets = nginx\n"} in contents
+    if shutil.which("puppet"):
+        subprocess.run(["puppet", "parser", "validate", TOP / "etc/puppet/manifests/init.pp"],
+                       check=True)
+    if shutil.which("terraform"):
+        subprocess.run(["terraform", "fmt", "-check", TOP / "etc/terraform"], check=True)
