@@ -1,10 +1,13 @@
-# Where DESIGN says things live: binary, templates, units, sample configuration.
+# Where DESIGN says things live: binary, templates, units, sample configuration. What does not name
+# a component is of the package origin-ca-agent (cmake/Package.cmake).
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME agent)
 set(ORIGIN_CA_UNIT_DIR "lib/systemd/system" CACHE PATH "systemd unit directory, below the prefix")
 install(TARGETS origin-ca-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(TARGETS origin-ca-supervisor
   RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/origin-ca-agent)
 if(TARGET origin-ca-sandbox)
-  install(TARGETS origin-ca-sandbox RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS origin-ca-sandbox RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+    COMPONENT sandbox)
 endif()
 install(DIRECTORY templates/ DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agent/templates
   FILES_MATCHING PATTERN "*.mustache")
@@ -36,4 +39,4 @@ install(CODE "
   endif()")
 install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/conf.d)
 install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/templates)
-install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+include(cmake/Documentation.cmake)

@@ -9,6 +9,7 @@
 #include "pass/report.h"
 
 const struct command commands[] = {
+	{"init", "", "first run: token, certificate, server", command_init, 0, 0, USER_CALLER},
 	{"run", "", "run as the agent (systemd starts this)", command_run, 0, 0, USER_CALLER},
 	{"pass", NULL, "one scheduled pass (the agent's child)", command_pass, 0, 0, USER_MAKES},
 	{"renew", "[NAME...]", "one pass now; the same as --renew-now", command_renew, 0, SIZE_MAX,
