@@ -15,6 +15,7 @@ packages=(
 	tomcat10 tomcat10-admin default-jre-headless
 	openssl ca-certificates curl jq diffutils
 	scdoc man-db lintian rpm zsh fish bash-completion ansible-core python3-apt
+	prometheus python3-jsonschema chromium
 )
 policy=/usr/sbin/policy-rc.d
 policy_mark='# made by origin-ca-agent/tests/setup.sh, and removed by it'

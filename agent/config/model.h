@@ -58,6 +58,8 @@ struct config_agent {
 	unsigned concurrency;	   /* 1 to 64 */
 	unsigned keep_generations; /* 1 to 100 */
 	int64_t pass_timeout;
+	struct string_list event_hook; /* argv, the first absolute; empty: none */
+	char *metrics_file;	       /* absolute, or NULL: STATE/metrics.prom */
 };
 
 /* What the default token file gave when it was read beforehand, as root: the agent's user may not.
