@@ -27,6 +27,11 @@ int note_save(int state_directory, const char *where, const struct note *note, s
 	json_add_integer(json, "exit_status", note->exit_status);
 	json_add_bool(json, "credential", note->credential);
 	json_add_list(json, "files", &note->files);
+	if (note->clock_heard_at) {
+		json_add_integer(json, "clock_offset", note->clock_offset);
+		json_add_integer(json, "clock_heard_at", note->clock_heard_at);
+		json_add_string(json, "clock_source", note->clock_source);
+	}
 
 	CLEANUP(freep) char *text = json_print(json, false);
 	/* Not synced: after a power loss the supervisor starts with a pass anyway. */
@@ -57,7 +62,12 @@ int note_load(int state_directory, const char *where, struct note *ret_note, str
 		.current = json_integer(json, "current", 0),
 		.failing = json_integer(json, "failing", 0),
 		.exit_status = (int)json_integer(json, "exit_status", 0),
+		.clock_offset = json_integer(json, "clock_offset", 0),
+		.clock_heard_at = json_integer(json, "clock_heard_at", 0),
 	};
+	const char *source = json_string(json, "clock_source");
+	snprintf(ret_note->clock_source, sizeof(ret_note->clock_source), "%s",
+		 source ? source : "");
 	const char *reason = json_string(json, "next_reason");
 	snprintf(ret_note->next_reason, sizeof(ret_note->next_reason), "%s", reason ? reason : "");
 	ret_note->credential = json_true(json, "credential");
