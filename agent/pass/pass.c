@@ -295,6 +295,13 @@ int pass_look(const struct config *config, const struct pass_options *options, s
 	return 0;
 }
 
+static void keep_definitions(const struct pass *pass)
+{
+	struct error error = {0};
+	if (config_keep(pass->config, pass->store.fd, &error) < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
 int pass_run(const struct config *config, const struct pass_options *options, struct pass *pass,
 	     struct error *error)
 {
@@ -310,6 +317,7 @@ int pass_run(const struct config *config, const struct pass_options *options, st
 	if (result < 0)
 		return result;
 
+	keep_definitions(pass);
 	take_note(pass);
 	decide_full(pass);
 	CLEANUP(settled_freep) struct settled *settled = settled_load(pass);
