@@ -8,7 +8,7 @@ ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOMEM", "EMFILE")
 
 # one of how many points is tried by default: of a kind that no earlier scenario had, and of the
 # others
-KILLED, FAILING = (3, 14), (5, 40)
+KILLED, FAILING = (6, 24), (9, 72)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,12 +25,13 @@ class Scenario:
     """A need of the agent's. `issues`: certificates that it costs; `trusted`: Cloudflare accepts
     what nginx serves at the start; `undisturbed`: exit code of a pass that nothing disturbs;
     `mend`: what an administrator does before the pass that must end well (shell code); `spoil`
-    undoes it. `hosts`: how many may work at it (None: all)."""
+    undoes it. `hosts`: how many may work at it (None: all). `may_wait`: what is said where also()
+    need not hold yet."""
 
     issues = 1
     trusted = True
     undisturbed = 0
-    hosts = None
+    hosts = may_wait = None
     spoil = mend = ""
     hostnames = (NAME, f"www.{NAME}")
     keys = {}                   # more of the certificate's, that make the need
@@ -171,9 +172,11 @@ class Derive(Scenario):
 
 
 class Roots(Scenario):
-    """Cloudflare's roots are to be fetched, to be shown as the chain."""
+    """Cloudflare's roots are to be fetched, to be shown as the chain. Certificates do not wait for
+    them."""
 
     issues = 0
+    may_wait = "root"
     hostnames = (NAME,)
     keys = {"chain": "root"}
 

@@ -18,7 +18,7 @@ ORIGIN_CA_CRASH_SEED=N takes the same share again.
 ORIGIN_CA_CRASH=kinds takes every call with every object once, killed before it and after it, and
 failing with one of the errors (half an hour). ORIGIN_CA_CRASH=all takes every point of every
 scenario, killed before the call and after it, and failing with every error, once and from there on
-(many hours). ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of four.
+(many hours). ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of two.
 """
 
 import os
@@ -38,9 +38,11 @@ from crash_scenarios import (Derive, FirstIssue, Keystore, LostAnswer, Redeploy,
 from nginx import Nginx
 from sandbox import Sandbox
 
+pytestmark = pytest.mark.calm
+
 EXTENT = os.environ.get("ORIGIN_CA_CRASH", "share")      # or "kinds", "all"
 SEED = int(os.environ.get("ORIGIN_CA_CRASH_SEED") or random.randrange(1 << 16))
-HOSTS = int(os.environ.get("ORIGIN_CA_CRASH_HOSTS", "4"))
+HOSTS = int(os.environ.get("ORIGIN_CA_CRASH_HOSTS", "2"))
 SHOWN = 5       # broken points, before a test gives up
 
 SCENARIOS = (FirstIssue, Renewal, TwoRenewal, Rollback, TwoRollback, Redeploy, LostAnswer,
@@ -113,6 +115,14 @@ def try_all(labs, found, points, attempt, tell):
     assert not broken, "\n".join(broken)
 
 
+@pytest.fixture(scope="module", params=SCENARIOS)
+def begun(labs, request):
+    """The labs, in the state that a scenario starts from."""
+    labs = labs[:request.param.hosts]
+    in_all(labs, lambda lab: lab.begin(request.param()))
+    return labs
+
+
 KNOWN = {}
 
 
@@ -122,22 +132,14 @@ def known(request):
     return KNOWN.setdefault(request.function, set())
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, scenario, known,
-                                                                       tell):
-    labs = labs[:scenario.hosts]
-    in_all(labs, lambda lab: lab.begin(scenario()))
-    found = labs[0].points()
-    try_all(labs, found, crash_points.killed(found, EXTENT, known, SEED), Lab.crash, tell)
+def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(begun, known, tell):
+    found = begun[0].points()
+    try_all(begun, found, crash_points.killed(found, EXTENT, known, SEED), Lab.crash, tell)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, scenario, known,
-                                                                        tell):
-    labs = labs[:scenario.hosts]
-    in_all(labs, lambda lab: lab.begin(scenario()))
-    found = labs[0].points("--reads")
-    try_all(labs, found, crash_points.failing(found, EXTENT, known, SEED), Lab.fail, tell)
+def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(begun, known, tell):
+    found = begun[0].points("--reads")
+    try_all(begun, found, crash_points.failing(found, EXTENT, known, SEED), Lab.fail, tell)
 
 
 def test_way_back_leads_past_a_snippet_that_no_server_has_read(labs):

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.calm
+
 NAME = "example.com"
 FILES = ("origin_ca_ecc_root.pem", "origin_ca_rsa_root.pem")
 STATIC = "/ssl/static/"
