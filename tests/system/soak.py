@@ -18,7 +18,7 @@ from haproxy import Haproxy
 from nginx import Nginx
 from sandbox import Sandbox
 from soak_watch import Watch
-from soak_world import BACKDATE, MINUTE, World
+from soak_world import A_DAY, BACKDATE, MINUTE, World
 
 BEGAN = time.monotonic()
 CERTIFICATES = (("nginx",), ("apache",), ("haproxy",), ("nginx", "apache"),
@@ -78,7 +78,7 @@ def live(world, seconds):
     happened, end = collections.Counter(), time.monotonic() + seconds
     while time.monotonic() < end:
         happened[world.step()] += 1
-        world.pause(12 if world.slow else 0.5)
+        world.pause(8 if world.slow else 0.5)
     return happened
 
 
@@ -112,7 +112,7 @@ def judge(world):
         watch.break_(f"the last pass: {done}")
     for one in world.certificates:
         issued, allowed = len(world.issued(one)), world.allowed(one)
-        if issued > min(allowed, 5):
+        if issued > min(allowed, A_DAY):
             watch.break_(f"{one.name}: {issued} certificates for at most {allowed} needs")
         newest = done.certificate(one.name)["serial"]
         for server in one.servers:
@@ -120,7 +120,7 @@ def judge(world):
             if served != newest:
                 watch.break_(f"{server.target} serves {served} for {one.name}, not {newest}")
     for one in world.gone:
-        if len(world.issued(one)) > 5:
+        if len(world.issued(one)) > A_DAY:
             watch.break_(f"{one.name}: {len(world.issued(one))} certificates in a day")
     left = host.output(["find", STATE_DIRECTORY, "-mindepth", "1", "(", *LEFTOVERS, ")"])
     gone = [f"/{one.name}/" for one in world.gone]

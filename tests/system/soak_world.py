@@ -14,7 +14,7 @@ ENDS_OF_COMMANDS = (0, 1, 3, 4)     # a pass by hand; 4: another one runs
 BACKDATE = 86400                    # seconds: certificates are as old when they come
 LIFETIME = 7 * 86400 - BACKDATE     # of what is left of them
 MINUTE = 60                         # to which their dates are cut
-REPLACED_AFTER = 4                  # certificates of one name: the agent makes five a day
+A_DAY = 5                           # certificates of one name that the agent makes
 
 
 @dataclasses.dataclass
@@ -109,13 +109,11 @@ class World:
                 self.reload(server)
         self.agent.remove(one.name)
 
-    def replace(self):
+    def replaced(self, one):
         """What has had many certificates today gives way to another name."""
-        for one in list(self.certificates):
-            if max(len(self.issued(one)), one.needs) >= REPLACED_AFTER:
-                self.retire(one)
-                self.tell(f"{one.name} goes, {self.add(one.servers).name} comes")
-                self.told_agent(True)
+        self.retire(one)
+        self.told_agent(True)
+        return f"{one.name} goes, {self.add(one.servers).name} comes"
 
     # --- what happens
 
@@ -150,6 +148,11 @@ class World:
         self.told_agent(True)
         return one.name
 
+    def changed_template(self, kind, end=None):
+        text = self.host.read(f"{PACKAGED}/{kind}.mustache")
+        end = end or f"# soak {self.rng.randrange(1 << 20)}\n"
+        self.host.write(f"{TEMPLATES}/{kind}.mustache", text + end)
+
     def template_edited(self, _):
         kind = self.rng.choice(self.servers).type
         path = f"{TEMPLATES}/{kind}.mustache"
@@ -157,9 +160,7 @@ class World:
         if how == "gone":
             self.host.remove(path)
         else:
-            text = self.host.read(f"{PACKAGED}/{kind}.mustache")
-            mark = self.rng.randrange(1000)
-            self.host.write(path, text + (f"# soak {mark}\n" if how == "comment" else "{{#open"))
+            self.changed_template(kind, None if how == "comment" else "{{#open")
         self.told_agent()
         if how == "broken":
             self.pause(2)
@@ -189,11 +190,10 @@ class World:
 
     def pass_killed(self, one):
         """At a random moment of one that has something to do."""
-        path = f"{TEMPLATES}/{self.rng.choice(self.servers).type}.mustache"
-        if self.rng.random() < 0.6:
+        if self.rng.random() < 0.4:
             self.edited_hostnames(one)
-        elif self.host.exists(path):
-            self.host.remove(path)
+        else:
+            self.changed_template(self.rng.choice(self.servers).type)
         self.told_agent(True)
         number = self.rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
         pid = self.supervisor()
@@ -278,20 +278,19 @@ class World:
         (server_restarted, 3), (broken_elsewhere, 2), (api_down, 1), (bad_token, 1), (by_hand, 2),
         (forced, 1))
 
+    NEEDS = (edited_hostnames, half_written, forced, pass_killed)
+
     def step(self):
         happening = self.rng.choices([one[0] for one in self.HAPPENINGS],
                                      [one[1] for one in self.HAPPENINGS])[0]
-        # what is due soon for its last certificate today is left alone
-        able = [one for one in self.certificates if self.allowed(one) + 2 < REPLACED_AFTER + 1]
-        one = self.rng.choice(able or self.certificates)
-        if not able and happening in (World.edited_hostnames, World.half_written, World.forced,
-                                      World.pass_killed):
-            happening = World.by_hand
+        one = self.rng.choice(self.certificates)
+        # the agent makes five a day: before it has none left for a renewal
+        if happening in World.NEEDS and self.allowed(one) + 2 > A_DAY:
+            happening = World.replaced
         told = happening(self, one)
         self.tell(f"{happening.__name__.replace('_', ' ')}{f': {told}' if told else ''}")
         self.put_on_servers()
         self.watch_what_is_current()
-        self.replace()
         return happening.__name__
 
     def quiet(self):
