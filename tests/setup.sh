@@ -5,7 +5,7 @@
 set -euo pipefail
 
 packages=(
-	build-essential cmake ninja-build pkg-config git
+	build-essential cmake ninja-build ccache pkg-config git
 	clang clang-tidy clang-format llvm cppcheck shellcheck
 	libcurl4-openssl-dev libcjson-dev libssl-dev libsystemd-dev libinih-dev libidn2-dev
 	libmicrohttpd-dev libcmocka-dev
