@@ -35,7 +35,9 @@ static int read_note(const struct supervisor *supervisor, struct note *note)
 	if (fd < 0)
 		return -errno;
 	int result = note_load(fd, path, note, &error);
-	if (result == 0 && note->finished_at < supervisor->pass_started)
+	/* It is an older pass's, or the clock was set back while this one ran. */
+	if (result == 0 && note->finished_at < supervisor->pass_started &&
+	    note->finished_at == supervisor->last_finished)
 		return -ESTALE;
 	return result;
 }
@@ -51,6 +53,7 @@ static int schedule_after_note(struct supervisor *supervisor, const struct note 
 	if (at > now + PAUSE_MOST)
 		at = now + PAUSE_MOST;
 	supervisor->crashes = 0;
+	supervisor->last_finished = note->finished_at;
 	CLEANUP(freep)
 	char *status = string_format("%lld of %lld certificates current; next: %s at %s",
 				     (long long)note->current, (long long)note->certificates,

@@ -22,6 +22,7 @@ struct supervisor {
 	sd_event_source *clock_set;	  /* the wall clock was set by somebody */
 	int64_t clock_difference;	  /* wall clock minus the time since boot */
 	int64_t pass_started;		  /* wall clock */
+	int64_t last_finished;		  /* what the last note said */
 	pid_t pass;			  /* 0: none runs */
 	unsigned crashes;		  /* passes in a row that left no note */
 	bool said_ready, stopping, again; /* again: a reload came while a pass ran */

@@ -126,7 +126,9 @@ class Years:
                 self.advance(15)        # the timer was set from a later moment than we thought
                 nudge = time.monotonic() + 0.4
             if time.monotonic() > deadline:
-                raise AssertionError("no pass within a minute:\n" + self.journal())
+                raise AssertionError(f"no pass within a minute after {before}: {self.note()}, it is "
+                                     f"{self.clock.now():.0f} here, processes {self.busy()!r}\n"
+                                     + self.journal())
             time.sleep(0.002)
         self.passes += 1
 
