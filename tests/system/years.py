@@ -160,10 +160,12 @@ class Years:
         return True
 
     def sleep(self, days):
-        """A suspend: the agent looks as soon as it is over."""
-        before = self.finished()
+        """A suspend: the agent looks as soon as it is over, unless nothing fell due meanwhile."""
+        note = self.note()
+        due = min(note["next_at"], note["finished_at"] + SWEEP)
         self.advance(days * DAY, asleep=True)
-        self.await_pass(before)
+        if self.clock.now() > due:
+            self.await_pass(note["finished_at"])
         self.look()
 
     def live(self, until, naps=0):
