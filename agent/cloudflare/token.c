@@ -35,7 +35,7 @@ char *token_path(const struct config_api *api)
 }
 
 /* systemd shows a credential with group bits (they are the mask of its access list). */
-static bool is_credential(const char *path)
+bool token_is_credential(const char *path)
 {
 	const char *directory = secure_getenv("CREDENTIALS_DIRECTORY");
 	size_t length = directory ? strlen(directory) : 0;
@@ -52,7 +52,7 @@ static int access_check(const char *path, const struct stat *status, struct erro
 				    "it with token_file");
 		return -EINVAL;
 	}
-	if (is_credential(path))
+	if (token_is_credential(path))
 		return 0;
 	mode_t forbidden = status->st_uid == 0 ? 037 : 077;
 	if (!(status->st_mode & forbidden))

@@ -16,6 +16,9 @@ enum {
  */
 char *token_path(const struct config_api *api);
 
+/* True for a path that token_path() found among systemd's credentials. */
+bool token_is_credential(const char *path);
+
 /*
  * The API token of `api`: what was read beforehand (api->token), else what is in the file. White
  * space at the end is cut off. Refused, each with a remedy: absent, empty (a credential: as absent,

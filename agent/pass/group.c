@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "pass/bystander.h"
 #include "pass/commit.h"
 #include "pass/reload.h"
@@ -115,7 +116,7 @@ static void look(struct group *group, int64_t timeout_ms)
 			missing += !verify_holds(&verifies[i]);
 			mute = verifies[i].error.code == -ETIMEDOUT;
 		}
-		if (missing == 0 || clock_monotonic_ms() + pause >= deadline)
+		if (missing == 0 || clock_monotonic_ms() + pause >= stop_cut(deadline))
 			break;
 		log_progress("%s: %zu of %zu certificates served", target->name,
 			     group->count - missing, group->count);
@@ -185,6 +186,7 @@ static void take_back(struct group *group, unsigned revive)
 	struct error error = {0};
 	if (group->count == 0)
 		return;
+	stop_turn_back();
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
@@ -218,7 +220,7 @@ static void deploy_committed(struct group *group);
 /* The reload failed with all of them, and works without: halve until the culprits stand alone. */
 static void blame(struct group *group, const struct error *refusal)
 {
-	if (group->count == 1 || group->pass->reloads >= RELOADS_LIMIT)
+	if (group->count == 1 || group->pass->reloads >= RELOADS_LIMIT || stop_requested())
 		return;
 	if (!group->searched)
 		log_notice("%s: %s; looking for the culprit among %zu certificates",
@@ -319,6 +321,7 @@ static void refused_reload(struct group *group, const struct error *refusal)
 	bool revive =
 		refusal->code == -ESHUTDOWN || (restarts && !tested && refusal->code != -ECANCELED);
 	bool was_read = refusal->class == ERROR_DEPLOY;
+	stop_turn_back();
 	all_fail(group, refusal, true);
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "pass/config_test.h"
 #include "target/command.h"
 #include "target/kind.h"
@@ -42,7 +43,7 @@ static int bus_of(struct pass *pass, struct unit_bus **ret_bus, struct error *er
 static int time_left(const struct pass *pass, const struct config_target *target, int64_t *ret_left,
 		     struct error *error)
 {
-	int64_t left = pass->deadline_ms - clock_monotonic_ms();
+	int64_t left = stop_cut(pass->deadline_ms) - clock_monotonic_ms();
 	if (left < RELOAD_LEAST_MS)
 		return error_set(error, ERROR_TRANSIENT, -ETIME,
 				 "%s is not reloaded: the time of this pass is over", target->name);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/stop.h"
 
 enum {
 	/* How often a state that passes is looked at again. */
@@ -68,7 +69,7 @@ static bool state_passes(const struct unit_status *status)
 
 static bool job_is_late(const struct job *job)
 {
-	return clock_monotonic_ms() >= job->deadline;
+	return clock_monotonic_ms() >= stop_cut(job->deadline);
 }
 
 /* Every call from here on ends at the deadline (with a little left to say so). */
@@ -297,7 +298,7 @@ static int job_wait(struct job *job, struct error *error)
 			job_timeout_error(job, error);
 			return -ETIMEDOUT;
 		}
-		int result = unit_bus_pump(job->bus, job->deadline);
+		int result = unit_bus_pump(job->bus, stop_cut(job->deadline));
 		if (result < 0 && !job->removed) {
 			error_set(error, ERROR_DEPLOY, -ECONNRESET,
 				  "%s: %s: the system bus was lost before job %u ended: %s",
