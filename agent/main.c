@@ -1,14 +1,17 @@
 /* main.c - options to command. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/paths.h"
+#include "commands/become.h"
 #include "commands/command.h"
 
 enum option_code {
@@ -101,6 +104,25 @@ static void harden(void)
 	}
 }
 
+/* Root's command may go on in another directory. */
+static char *absolute(const char *path)
+{
+	char directory[PATH_MAX];
+	if (path[0] == '/' || !getcwd(directory, sizeof(directory)))
+		return string_copy(path);
+	return string_format("%s/%s", directory, path);
+}
+
+/* Before anything is read or written that is not root's alone. */
+static int identity_choose(const struct command *command, const struct command_options *options,
+			   struct config_token *token, struct error *error)
+{
+	bool makes = command->user == USER_MAKES && !options->dry_run;
+	return command->user == USER_CALLER
+		       ? 0
+		       : become_owner(options->config_path, makes, token, error);
+}
+
 static int dispatch(const char *name, struct command_options *options)
 {
 	const struct command *command = find(name);
@@ -123,7 +145,14 @@ static int dispatch(const char *name, struct command_options *options)
 			  "--enable, --no-enable and --yes go with init only");
 		return PASS_EXIT_USAGE;
 	}
-	return command->run(options);
+	struct config_token token = {0};
+	struct error error = {0};
+	int result = identity_choose(command, options, &token, &error);
+	options->token = token.text || token.error.code ? &token : NULL;
+	int status = result < 0 ? command_fail(options, PASS_EXIT_FAILED, &error)
+				: command->run(options);
+	become_forget(&token);
+	return status;
 }
 
 /* True for an option of init's. */
@@ -211,6 +240,8 @@ int main(int argc, char **argv)
 	while (optind < argc)
 		string_list_add(&options.arguments, argv[optind++]);
 
+	CLEANUP(freep) char *path = absolute(options.config_path);
+	options.config_path = path;
 	int status = dispatch(name, &options);
 	string_list_free(&options.arguments);
 	string_list_free(&options.init.hostnames);

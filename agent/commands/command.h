@@ -24,7 +24,8 @@ struct init_options {
 
 struct command_options {
 	const char *config_path;
-	const char *program; /* argv[0] */
+	const char *program;		  /* argv[0] */
+	const struct config_token *token; /* read while we were root; or NULL */
 	bool json;
 	bool force;
 	bool dry_run;
@@ -34,12 +35,20 @@ struct command_options {
 	struct string_list arguments; /* behind the command */
 };
 
+/* Who a command that root runs is run by (become.h). */
+enum command_user {
+	USER_OWNER,  /* the owner of the state directory */
+	USER_MAKES,  /* the same, and the state directory is made for the agent's user */
+	USER_CALLER, /* root: it does nothing by itself, or writes what is root's */
+};
+
 struct command {
 	const char *name;
 	const char *synopsis; /* of its arguments; NULL hides the command */
 	const char *summary;
 	int (*run)(const struct command_options *options); /* gives the exit status */
 	size_t least, most;				   /* arguments */
+	enum command_user user;
 };
 
 extern const struct command commands[];
@@ -59,6 +68,9 @@ int command_probe(const struct command_options *options);
  * when there is nothing to go on with (exit status 3; command_fail() was called).
  */
 struct config *command_config(const struct command_options *options);
+
+/* Hands the token that was read beforehand to the accounts that read the default file. */
+void command_give_token(const struct command_options *options, const struct config *config);
 
 /*
  * Nothing could be done: one line on standard error, and with --json {"version", "exit_status",

@@ -5,15 +5,9 @@
 #include <sys/stat.h>
 
 #include "config/build.h"
+#include "config/leftover.h"
 
 DEFINE_CLEANUP(DIR *, closedir)
-
-/* Editors, package managers and other tools that are not done yet leave such names. */
-static bool is_leftover(const char *name)
-{
-	return name[0] == '.' || string_ends(name, "~") || string_ends(name, ".swp") ||
-	       string_ends(name, ".tmp") || strstr(name, ".dpkg-") || strstr(name, ".rpm");
-}
 
 void mode_check(struct build *build, const char *path, mode_t mode)
 {
@@ -27,7 +21,7 @@ void mode_check(struct build *build, const char *path, mode_t mode)
 /* Both a directory and README are nothing to warn of. */
 static bool looks_forgotten(const struct dirent *entry)
 {
-	return entry->d_type != DT_DIR && !is_leftover(entry->d_name) &&
+	return entry->d_type != DT_DIR && !leftover_name(entry->d_name) &&
 	       !string_starts(entry->d_name, "README");
 }
 
@@ -42,7 +36,7 @@ static int directory_list(struct build *build, DIR *stream, const char *director
 			result = -errno;
 			break;
 		}
-		if (string_ends(entry->d_name, ".ini") && !is_leftover(entry->d_name)) {
+		if (string_ends(entry->d_name, ".ini") && !leftover_name(entry->d_name)) {
 			string_list_add(names, entry->d_name);
 		} else if (looks_forgotten(entry)) {
 			problem_warning(&build->problems, (struct config_place){directory, 0},

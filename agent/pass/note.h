@@ -5,9 +5,11 @@
 #ifndef ORIGIN_CA_PASS_NOTE_H
 #define ORIGIN_CA_PASS_NOTE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/list.h"
 
 struct note {
 	int64_t finished_at;
@@ -19,11 +21,17 @@ struct note {
 	/* An API's clock minus this host's, seconds, as it was last heard; heard_at 0: never. */
 	int64_t clock_offset, clock_heard_at;
 	char clock_source[64];
+	/* Files outside of the configuration's directories that it names: a change of one is a
+	 * reason for a pass (pass/named.h). */
+	struct string_list files;
+	bool credential; /* a token came as a systemd credential, whose source may change */
 };
 
 int note_save(int state_directory, const char *where, const struct note *note, struct error *error);
 
 /* An unusable note is an empty one (all 0) and -ENOENT or -EBADMSG. */
 int note_load(int state_directory, const char *where, struct note *ret_note, struct error *error);
+
+void note_free(struct note *note);
 
 #endif

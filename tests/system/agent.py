@@ -93,6 +93,19 @@ class Agent:
     def target(self, name, **keys):
         self.drop_in(f"target-{name}", section(f"target {name}", keys))
 
+    def join(self, *groups):
+        """The agent's user may read what is these groups', and give them files."""
+        self.host.run(["usermod", "--append", "--groups", ",".join(groups), USER])
+
+    def give(self, path):
+        """A file or directory becomes the agent's user's own; a directory is made."""
+        self.host.run(["sh", "-euc", '[ -e "$1" ] || mkdir -p "$1"; chown "$2:" "$1"', "give",
+                       path, USER])
+
+    def stay_root(self):
+        """On a host where all is root's: no service, root's own passes only."""
+        self.host.run(["install", "-d", "-m", "711", STATE_DIRECTORY])
+
     def remove(self, name):
         self.host.remove(f"{CONFIG_DIRECTORY}/conf.d/{name}.ini")
 

@@ -9,10 +9,11 @@ import pytest
 
 import cost
 import product
-from agent import Agent
+from agent import SERVICE, Agent
 from nginx import Nginx
-from origin import Origin
+from origin import NAME, Origin
 from sandbox import TOKENS, Sandbox
+from service import Service
 
 LIVE_HOSTS = weakref.WeakSet()
 
@@ -193,3 +194,16 @@ def clean_agent(module_agent, module_sandbox):
     module_sandbox.mark()
     module_agent.reset()
     return module_agent
+
+
+@pytest.fixture
+def service(clean_agent):
+    """The service, not started, with one certificate that needs no server."""
+    clean_agent.certificate(NAME, targets=None)
+    service = Service(clean_agent)
+    service.host.run(["journalctl", "--rotate", "--vacuum-time=1s"])
+    yield service
+    clean_agent.stop()
+    service.host.remove(f"/etc/systemd/system/{SERVICE}.d/50-test.conf")
+    service.host.run(["systemctl", "daemon-reload"])
+    service.host.run(["systemctl", "reset-failed"], check=False)

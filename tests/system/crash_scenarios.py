@@ -48,7 +48,7 @@ class Scenario:
         lab.agent.remove("target-nginx")
         lab.agent.remove(f"target-{lab.other.target}")
         lab.host.remove(STATE_DIRECTORY)
-        lab.host.run(["mkdir", STATE_DIRECTORY])
+        lab.agent.give(STATE_DIRECTORY)
         lab.agent.configure(agent={"concurrency": 1}, api={"timeout": "5s"})
         lab.agent.certificate(NAME, hostnames=[NAME])
         lab.host.run(["systemctl", "restart", "nginx.service"])

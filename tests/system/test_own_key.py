@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key)
 
 import by_hand
-from agent import CONFIG_DIRECTORY
+from agent import CONFIG_DIRECTORY, USER
 from origin import NAME, Origin
 from nginx import Nginx
 
@@ -42,7 +42,7 @@ class Own:
         return self.key
 
     def write(self, path, text):
-        self.origin.host.write(path, text, mode=0o600)
+        self.origin.host.write(path, text, mode=0o600, owner=f"{USER}:{USER}")
 
     def configure(self, **keys):
         self.origin.agent.certificate(NAME, **keys)
