@@ -29,6 +29,8 @@ enum option_code {
 	OPTION_CA_FILE,
 	OPTION_ENABLE,
 	OPTION_NO_ENABLE,
+	OPTION_HTML,
+	OPTION_WATCH,
 };
 
 static const struct option long_options[] = {
@@ -37,6 +39,8 @@ static const struct option long_options[] = {
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"force", no_argument, NULL, OPTION_FORCE},
 	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+	{"html", no_argument, NULL, OPTION_HTML},
+	{"watch", no_argument, NULL, OPTION_WATCH},
 	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -73,6 +77,8 @@ static int usage(FILE *out, int status)
 		"standard\n"
 		"      input), --endpoint URL, --ca-file FILE, --enable, --no-enable, --yes\n"
 		"                     with init: what it would ask for\n"
+		"      --html         with status: a page, on standard output\n"
+		"      --watch        with status: again whenever it changes, until q\n"
 		"  -v, --verbose      more lines on standard error\n"
 		"  -h, --help         this text\n"
 		"      --version      the version\n"
@@ -143,6 +149,10 @@ static int dispatch(const char *name, struct command_options *options)
 	if ((options->init.given || options->yes || options->name) && !init) {
 		log_error("--hostnames, --name, --target, --token-file, --endpoint, --ca-file, "
 			  "--enable, --no-enable and --yes go with init only");
+		return PASS_EXIT_USAGE;
+	}
+	if ((options->html || options->watch) && command->run != command_status) {
+		log_error("--html and --watch go with status only");
 		return PASS_EXIT_USAGE;
 	}
 	struct config_token token = {0};
@@ -217,6 +227,12 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_NAME:
 			options.name = optarg;
+			break;
+		case OPTION_HTML:
+			options.html = true;
+			break;
+		case OPTION_WATCH:
+			options.watch = true;
 			break;
 		case 'v':
 			level = LOG_LEVEL_DEBUG;

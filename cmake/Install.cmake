@@ -30,6 +30,12 @@ install(FILES units/origin-ca-agent.sysusers.conf DESTINATION lib/sysusers.d
 install(FILES units/origin-ca-agent.tmpfiles.conf DESTINATION lib/tmpfiles.d
   RENAME origin-ca-agent.conf)
 install(FILES units/origin-ca-agent.rules DESTINATION ${CMAKE_INSTALL_DATADIR}/polkit-1/rules.d)
+# `journalctl -x`; `journalctl --update-catalog` after it (a package's maintainer scripts).
+install(FILES etc/origin-ca-agent.catalog DESTINATION lib/systemd/catalog)
+install(FILES etc/prometheus/origin-ca-agent.rules.yml
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agent/prometheus)
+install(FILES etc/grafana/origin-ca-agent.json
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agent/grafana)
 # An administrator's own file is never replaced.
 install(CODE "
   set(file \"\$ENV{DESTDIR}${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/agent.ini\")

@@ -32,6 +32,7 @@ struct command_options {
 	bool yes;	  /* ask nothing */
 	const char *name; /* of the certificate, where it would follow from something else */
 	struct init_options init;
+	bool html, watch;
 	struct string_list arguments; /* behind the command */
 };
 
