@@ -16,6 +16,9 @@ enum option_code {
 	OPTION_JSON,
 	OPTION_FORCE,
 	OPTION_DRY_RUN,
+	OPTION_YES,
+	OPTION_ZONE,
+	OPTION_NAME,
 	OPTION_VERSION
 };
 
@@ -25,6 +28,9 @@ static const struct option long_options[] = {
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"force", no_argument, NULL, OPTION_FORCE},
 	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+	{"yes", no_argument, NULL, OPTION_YES},
+	{"zone", required_argument, NULL, OPTION_ZONE},
+	{"name", required_argument, NULL, OPTION_NAME},
 	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -45,8 +51,13 @@ static int usage(FILE *out, int status)
 		"\n"
 		"  -c, --config FILE  instead of %s\n"
 		"      --json         one JSON object on standard output\n"
-		"      --dry-run      with renew: say what would be done and why, do nothing\n"
-		"      --force        with renew NAME...: issue anew though nothing is due\n"
+		"      --dry-run      with renew, prune: say what would be done and why, do "
+		"nothing\n"
+		"      --force        with renew NAME...: issue anew though nothing is due;\n"
+		"                     with revoke, prune: although something stands against it\n"
+		"      --yes          with revoke: do not ask\n"
+		"      --name NAME    with adopt: the [certificate NAME] that it is for\n"
+		"      --zone ZONE    with list: name or id of a zone\n"
 		"  -v, --verbose      more lines on standard error\n"
 		"  -h, --help         this text\n"
 		"      --version      the version\n"
@@ -78,6 +89,29 @@ static void harden(void)
 	}
 }
 
+static bool options_taken(const struct command *command, const struct command_options *options)
+{
+	const struct {
+		bool given;
+		unsigned option;
+		const char *name;
+	} given[] = {
+		{options->force, TAKES_FORCE, "force"},
+		{options->dry_run, TAKES_DRY_RUN, "dry-run"},
+		{options->yes, TAKES_YES, "yes"},
+		{options->zone != NULL, TAKES_ZONE, "zone"},
+		{options->name != NULL, TAKES_NAME, "name"},
+	};
+	bool taken = true;
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++)
+		if (given[i].given && !(command->takes & given[i].option)) {
+			log_error("--%s does not go with %s; see --help", given[i].name,
+				  command->name);
+			taken = false;
+		}
+	return taken;
+}
+
 static int dispatch(const char *name, struct command_options *options)
 {
 	const struct command *command = find(name);
@@ -90,10 +124,8 @@ static int dispatch(const char *name, struct command_options *options)
 			  command->synopsis ? command->synopsis : "");
 		return PASS_EXIT_USAGE;
 	}
-	if ((options->force || options->dry_run) && command->run != command_renew) {
-		log_error("--force and --dry-run go with --renew-now only");
+	if (!options_taken(command, options))
 		return PASS_EXIT_USAGE;
-	}
 	return command->run(options);
 }
 
@@ -121,6 +153,15 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_DRY_RUN:
 			options.dry_run = true;
+			break;
+		case OPTION_YES:
+			options.yes = true;
+			break;
+		case OPTION_ZONE:
+			options.zone = optarg;
+			break;
+		case OPTION_NAME:
+			options.name = optarg;
 			break;
 		case 'v':
 			level = LOG_LEVEL_DEBUG;

@@ -17,7 +17,19 @@ struct command_options {
 	bool json;
 	bool force;
 	bool dry_run;
+	bool yes;		      /* no question is asked */
+	const char *zone;	      /* --zone, or NULL */
+	const char *name;	      /* --name, or NULL */
 	struct string_list arguments; /* behind the command */
+};
+
+/* Options that some commands take and the others refuse. */
+enum command_option {
+	TAKES_FORCE = 1 << 0,
+	TAKES_DRY_RUN = 1 << 1,
+	TAKES_YES = 1 << 2,
+	TAKES_ZONE = 1 << 3,
+	TAKES_NAME = 1 << 4,
 };
 
 struct command {
@@ -26,6 +38,7 @@ struct command {
 	const char *summary;
 	int (*run)(const struct command_options *options); /* gives the exit status */
 	size_t least, most;				   /* arguments */
+	unsigned takes;					   /* enum command_option */
 };
 
 extern const struct command commands[];
@@ -38,6 +51,11 @@ int command_check(const struct command_options *options);
 int command_status(const struct command_options *options);
 int command_render(const struct command_options *options);
 int command_probe(const struct command_options *options);
+int command_list(const struct command_options *options);
+int command_show(const struct command_options *options);
+int command_revoke(const struct command_options *options);
+int command_adopt(const struct command_options *options);
+int command_prune(const struct command_options *options);
 
 /*
  * Reads the configuration and tells each problem once on standard error. NULL, after a message,

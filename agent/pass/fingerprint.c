@@ -29,6 +29,13 @@ char *plan_fingerprint(const struct pass_job *job)
 			  certificate->zone_id ? certificate->zone_id : "-", api->endpoint,
 			  api->ca_file ? api->ca_file : "-", api->proxy ? "proxy" : "-");
 
+	if (certificate->adopt == ADOPT_FILES) {
+		buffer_add_format(&text, "%s %s\n", certificate->adopt_certificate,
+				  certificate->adopt_key);
+		fingerprint_file(&text, certificate->adopt_certificate);
+		fingerprint_file(&text, certificate->adopt_key);
+	}
+
 	/* A token, key, request or password that was replaced is tried at once. */
 	CLEANUP(freep) char *token = token_path(api);
 	fingerprint_file(&text, token);
