@@ -190,7 +190,8 @@ static void take_named(struct pass *pass, struct pass_job *job, const struct pas
 	if (!record)
 		return;
 	CLEANUP(freep) char *fingerprint = plan_fingerprint(job);
-	int64_t next = schedule_retry(&error, job->state.issue.count + 1, false, pass->now);
+	int64_t next = schedule_retry(&error, job->state.issue.count + 1, SCHEDULE_NEVER,
+				      pass->jitter, pass->now);
 	state_attempt_fail(&job->state.issue, &error, pass->now, next, fingerprint);
 	state_event_add(&job->state, pass->now, "failed", "%s", error.message);
 	job->dirty = true;
@@ -216,7 +217,8 @@ static void adopt_configured(struct pass *pass, struct pass_job *job)
 	job->waiting = true;
 	CLEANUP(freep) char *fingerprint = plan_fingerprint(job);
 	state_attempt_fail(&job->state.issue, &error, pass->now,
-			   schedule_retry(&error, job->state.issue.count + 1, false, pass->now),
+			   schedule_retry(&error, job->state.issue.count + 1, SCHEDULE_NEVER,
+					  pass->jitter, pass->now),
 			   fingerprint);
 	job->dirty = true;
 }

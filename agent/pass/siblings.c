@@ -25,18 +25,27 @@ static int64_t emergency_of(const struct pass *pass, const struct pass_job *job,
 	return moment;
 }
 
-bool siblings_urgent(const struct pass *pass, const struct pass_job *job)
+int64_t siblings_emergency_at(const struct pass *pass, const struct pass_job *job)
 {
+	int64_t first = SCHEDULE_NEVER;
 	for (size_t i = 0; i < job->target_count; i++) {
 		const struct state_target *state =
 			state_target_find(&job->state, job->targets[i].target->name);
 		unsigned served = state ? state->verified_generation : 0;
 		if (served == 0)
-			return true;
-		if (served != job->state.newest && pass->now >= emergency_of(pass, job, served))
-			return true;
+			return 0;
+		if (served == job->state.newest)
+			continue;
+		int64_t moment = emergency_of(pass, job, served);
+		if (moment < first)
+			first = moment;
 	}
-	return false;
+	return first;
+}
+
+bool siblings_urgent(const struct pass *pass, const struct pass_job *job)
+{
+	return pass->now >= siblings_emergency_at(pass, job);
 }
 
 const struct pass_target_job *siblings_blocker(const struct pass *pass, const struct pass_job *job)

@@ -159,7 +159,8 @@ static void mode_one(struct pass *pass, struct pass_job *job)
 		return;
 	}
 	job->notice = error;
-	int64_t next = schedule_retry(&error, state->ssl_mode.count + 1, false, pass->now);
+	int64_t next = schedule_retry(&error, state->ssl_mode.count + 1, SCHEDULE_NEVER,
+				      pass->jitter, pass->now);
 	state_attempt_fail(&state->ssl_mode, &error, pass->now, next, NULL);
 }
 

@@ -167,7 +167,8 @@ static void revoke_job(struct pass *pass, struct pass_job *job, unsigned *count)
 			state_attempt_clear(&state->revoke);
 			continue;
 		}
-		int64_t next = schedule_retry(&error, state->revoke.count + 1, false, pass->now);
+		int64_t next = schedule_retry(&error, state->revoke.count + 1, SCHEDULE_NEVER,
+					      pass->jitter, pass->now);
 		state_attempt_fail(&state->revoke, &error, pass->now, next, NULL);
 		job->notice = error;
 		job->dirty = true;
@@ -178,7 +179,8 @@ static void revoke_job(struct pass *pass, struct pass_job *job, unsigned *count)
 void superseded_revoke_all(struct pass *pass)
 {
 	unsigned count = 0;
-	for (size_t i = 0; i < pass->job_count; i++) {
+	/* By a clock that is wrong no time of grace is over. */
+	for (size_t i = 0; i < pass->job_count && !pass->clock.error.code; i++) {
 		struct pass_job *job = &pass->jobs[i];
 		if (job->settled || job->certificate->revoke_superseded < 0 ||
 		    job->state.superseded_count == 0 || !pass_job_current(pass, job))
