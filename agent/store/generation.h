@@ -101,6 +101,9 @@ bool pending_exists(int certificate);
 int64_t pending_asked_at(int certificate);
 void pending_asked_set(int certificate, int64_t at);
 
+/* True when the key of the pending directory was given, not made for a request. */
+bool pending_is_given(int certificate);
+
 int pending_discard(int certificate, const char *where, struct error *error);
 
 /* What a generation knows about its leaf besides the files themselves. */
