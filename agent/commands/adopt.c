@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "commands/become.h"
 #include "commands/command.h"
 #include "pass/report.h"
 
@@ -54,6 +55,15 @@ static int adopt(const struct command_options *options, const struct config *con
 	return printed ? status : PASS_EXIT_FAILED;
 }
 
+static int take_over(const struct command_options *options, const struct pass_adoption *adoption)
+{
+	CLEANUP(config_freep) struct config *config = command_config(options);
+	if (!config)
+		return PASS_EXIT_CONFIGURATION;
+	return config_certificate_find(config, options->name) ? adopt(options, config, adoption)
+							      : explain_missing(options, adoption);
+}
+
 int command_adopt(const struct command_options *options)
 {
 	struct pass_adoption adoption = {0};
@@ -62,15 +72,20 @@ int command_adopt(const struct command_options *options)
 		log_error("usage: origin-ca-agent adopt CERT KEY --name NAME");
 		return PASS_EXIT_USAGE;
 	}
-	CLEANUP(config_freep) struct config *config = command_config(options);
-	if (!config)
-		return PASS_EXIT_CONFIGURATION;
+	/* Read by who asks, as a key is often root's; all the rest is the agent's user's. */
 	if (adoption_read(options->arguments.items[0], options->arguments.items[1], &adoption,
 			  &error) < 0)
 		return command_fail(options, PASS_EXIT_FAILED, &error);
-	int status = config_certificate_find(config, options->name)
-			     ? adopt(options, config, &adoption)
-			     : explain_missing(options, &adoption);
+	struct config_token token = {0};
+	struct command_options own = *options;
+	int status = PASS_EXIT_FAILED;
+	if (become_owner(options->config_path, true, &token, &error) < 0) {
+		command_fail(options, status, &error);
+	} else {
+		own.token = token.text || token.error.code ? &token : NULL;
+		status = take_over(&own, &adoption);
+	}
+	become_forget(&token);
 	adoption_free(&adoption);
 	return status;
 }

@@ -11,16 +11,37 @@
 #include "config/model.h"
 #include "pass/pass.h"
 
+/* What goes with `init` alone. */
+struct init_options {
+	struct string_list hostnames; /* items, or several of them in one, with blanks or commas */
+	struct string_list targets;
+	const char *token_file; /* "-": standard input */
+	const char *endpoint;
+	const char *ca_file;
+	bool enable, no_enable; /* the service */
+	bool given;		/* any of them */
+};
+
 struct command_options {
 	const char *config_path;
-	const char *program; /* argv[0] */
+	const char *program;		  /* argv[0] */
+	const struct config_token *token; /* read while we were root; or NULL */
 	bool json;
 	bool force;
 	bool dry_run;
-	bool yes;		      /* no question is asked */
-	const char *zone;	      /* --zone, or NULL */
-	const char *name;	      /* --name, or NULL */
+	bool yes;	  /* ask nothing */
+	const char *name; /* of the certificate, where it would follow from something else */
+	const char *zone; /* name or id, or NULL */
+	struct init_options init;
+	bool html, watch;
 	struct string_list arguments; /* behind the command */
+};
+
+/* Who a command that root runs is run by (become.h). */
+enum command_user {
+	USER_OWNER,  /* the owner of the state directory */
+	USER_MAKES,  /* the same, and the state directory is made for the agent's user */
+	USER_CALLER, /* root: it does nothing by itself, or writes what is root's */
 };
 
 /* Options that some commands take and the others refuse. */
@@ -30,6 +51,8 @@ enum command_option {
 	TAKES_YES = 1 << 2,
 	TAKES_ZONE = 1 << 3,
 	TAKES_NAME = 1 << 4,
+	TAKES_INIT = 1 << 5, /* those of struct init_options */
+	TAKES_PAGE = 1 << 6, /* --html, --watch */
 };
 
 struct command {
@@ -38,7 +61,8 @@ struct command {
 	const char *summary;
 	int (*run)(const struct command_options *options); /* gives the exit status */
 	size_t least, most;				   /* arguments */
-	unsigned takes;					   /* enum command_option */
+	enum command_user user;
+	unsigned takes; /* enum command_option */
 };
 
 extern const struct command commands[];
@@ -50,6 +74,7 @@ int command_renew(const struct command_options *options);
 int command_check(const struct command_options *options);
 int command_status(const struct command_options *options);
 int command_render(const struct command_options *options);
+int command_init(const struct command_options *options);
 int command_probe(const struct command_options *options);
 int command_list(const struct command_options *options);
 int command_show(const struct command_options *options);
@@ -62,6 +87,9 @@ int command_prune(const struct command_options *options);
  * when there is nothing to go on with (exit status 3; command_fail() was called).
  */
 struct config *command_config(const struct command_options *options);
+
+/* Hands the token that was read beforehand to the accounts that read the default file. */
+void command_give_token(const struct command_options *options, const struct config *config);
 
 /*
  * Nothing could be done: one line on standard error, and with --json {"version", "exit_status",

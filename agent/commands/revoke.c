@@ -107,7 +107,7 @@ static void remember(const struct revoking *revoking)
 			free(state.revoked_serial);
 			state.revoked_serial = string_copy(holding->serial);
 		}
-		state_event_add(&state, clock_now(), "revoked",
+		state_event_add(&state, clock_now(), "withdrawn",
 				"generation %u, serial %s, by `revoke`", holding->generation,
 				holding->serial);
 		result = state_save(directory, where, &state, &error);

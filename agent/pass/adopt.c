@@ -170,8 +170,10 @@ static int take(struct pass *pass, struct pass_job *job, const struct pass_adopt
 		error_clear(&job->error);
 		state_attempt_clear(&job->state.issue);
 		state_event_add(&job->state, pass->now, "adopted",
-				"generation %u, serial %s, from %s", job->state.newest,
-				job->state.facts.serial, pair->certificate_path);
+				"adopted %s as generation %u (serial %s)", pair->certificate_path,
+				job->state.newest, job->state.facts.serial)
+			->generation = job->state.newest;
+		job->state.counts.success_at = clock_now();
 		job_save(pass, job);
 	}
 	generation_meta_free(&meta);

@@ -48,12 +48,10 @@ static void answered(struct pass *pass, struct pass_job *job, int64_t revoked_at
 	job->reissue |= REISSUE_REVOKED;
 	job->waiting = false;
 	state_event_add(state, pass->now, "revoked",
-			"generation %u, serial %s, was revoked at Cloudflare at %s", state->newest,
-			state->facts.serial, clock_format(revoked_at, text));
-	log_warning("%s: generation %u (serial %s) was revoked at Cloudflare at %s; another one is "
-		    "issued",
-		    job->certificate->name, state->newest, state->facts.serial,
-		    clock_format(revoked_at, text));
+			"generation %u (serial %s) was revoked at Cloudflare at %s; another one is "
+			"issued",
+			state->newest, state->facts.serial, clock_format(revoked_at, text))
+		->generation = state->newest;
 }
 
 /* One that is not there, or may not be read, is looked for again in a day. */

@@ -143,7 +143,7 @@ static int revoke_one(struct pass *pass, struct pass_job *job, size_t index, str
 	if (result < 0)
 		return error_prefix(error, "cannot revoke the superseded certificate %s", id);
 	state_superseded_drop(state, index);
-	state_event_add(state, pass->now, "revoked", "superseded certificate, serial %s", id);
+	state_event_add(state, pass->now, "withdrawn", "superseded certificate, serial %s", id);
 	log_notice("%s: revoked the superseded certificate %s", job->certificate->name, id);
 	job->revoked = true;
 	job->dirty = true;
