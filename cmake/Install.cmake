@@ -1,10 +1,13 @@
-# Where DESIGN says things live: binary, templates, units, sample configuration.
+# Where DESIGN says things live: binary, templates, units, sample configuration. What does not name
+# a component is of the package origin-ca-agent (cmake/Package.cmake).
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME agent)
 set(ORIGIN_CA_UNIT_DIR "lib/systemd/system" CACHE PATH "systemd unit directory, below the prefix")
 install(TARGETS origin-ca-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(TARGETS origin-ca-supervisor
   RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/origin-ca-agent)
 if(TARGET origin-ca-sandbox)
-  install(TARGETS origin-ca-sandbox RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS origin-ca-sandbox RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+    COMPONENT sandbox)
 endif()
 install(DIRECTORY templates/ DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agent/templates
   FILES_MATCHING PATTERN "*.mustache")
@@ -27,6 +30,12 @@ install(FILES units/origin-ca-agent.sysusers.conf DESTINATION lib/sysusers.d
 install(FILES units/origin-ca-agent.tmpfiles.conf DESTINATION lib/tmpfiles.d
   RENAME origin-ca-agent.conf)
 install(FILES units/origin-ca-agent.rules DESTINATION ${CMAKE_INSTALL_DATADIR}/polkit-1/rules.d)
+# `journalctl -x`; `journalctl --update-catalog` after it (a package's maintainer scripts).
+install(FILES etc/origin-ca-agent.catalog DESTINATION lib/systemd/catalog)
+install(FILES etc/prometheus/origin-ca-agent.rules.yml
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agent/prometheus)
+install(FILES etc/grafana/origin-ca-agent.json
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/origin-ca-agent/grafana)
 # An administrator's own file is never replaced.
 install(CODE "
   set(file \"\$ENV{DESTDIR}${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/agent.ini\")
@@ -36,4 +45,4 @@ install(CODE "
   endif()")
 install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/conf.d)
 install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/templates)
-install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+include(cmake/Documentation.cmake)

@@ -176,6 +176,18 @@ static int token_given(const struct config_token *given, char **ret_token, struc
 	return given->error.code;
 }
 
+int token_take(const char *text, size_t length, const char *path, char **ret_token,
+	       struct error *error)
+{
+	while (length > 0 && length <= TOKEN_SIZE_LIMIT && strchr(" \t\r\n", text[length - 1]) &&
+	       text[length - 1])
+		length--;
+	int result = token_check(text, length, path, error);
+	if (result == 0)
+		*ret_token = string_copy_n(text, length);
+	return result;
+}
+
 int token_read(const struct config_api *api, char **ret_token, struct error *error)
 {
 	if (api->token)
@@ -184,16 +196,9 @@ int token_read(const struct config_api *api, char **ret_token, struct error *err
 	struct buffer contents = BUFFER(TOKEN_SIZE_LIMIT + 1);
 
 	int result = contents_read(path, &contents, error);
-	if (result == 0) {
-		const char *text = buffer_text(&contents);
-		size_t length = contents.length;
-		while (length > 0 && length <= TOKEN_SIZE_LIMIT &&
-		       strchr(" \t\r\n", text[length - 1]) && text[length - 1])
-			length--;
-		result = token_check(text, length, path, error);
-		if (result == 0)
-			*ret_token = string_copy_n(text, length);
-	}
+	if (result == 0)
+		result =
+			token_take(buffer_text(&contents), contents.length, path, ret_token, error);
 	buffer_wipe(&contents);
 	return result;
 }

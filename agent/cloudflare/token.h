@@ -30,4 +30,11 @@ bool token_is_credential(const char *path);
  */
 int token_read(const struct config_api *api, char **ret_token, struct error *error);
 
+/*
+ * The token in `length` bytes of text that came from elsewhere (a terminal, a pipe), with what is
+ * refused above save for the file's mode; messages call its place `path`. Free with secret_free().
+ */
+int token_take(const char *text, size_t length, const char *path, char **ret_token,
+	       struct error *error);
+
 #endif

@@ -9,6 +9,7 @@
 #include "pass/report.h"
 
 const struct command commands[] = {
+	{"init", "", "first run: token, certificate, server", command_init, 0, 0, USER_CALLER},
 	{"run", "", "run as the agent (systemd starts this)", command_run, 0, 0, USER_CALLER},
 	{"pass", NULL, "one scheduled pass (the agent's child)", command_pass, 0, 0, USER_MAKES},
 	{"renew", "[NAME...]", "one pass now; the same as --renew-now", command_renew, 0, SIZE_MAX,
@@ -25,7 +26,7 @@ const size_t command_count = ARRAY_SIZE(commands);
 
 int command_fail(const struct command_options *options, int status, const struct error *error)
 {
-	log_failure(LOG_LEVEL_ERROR, error);
+	event_say_error(event_of_failure(error->class), error);
 	if (options->json) {
 		CLEANUP(cJSON_Deletep) cJSON *json = json_object();
 		json_add_integer(json, "version", 1);
@@ -58,7 +59,7 @@ struct config *command_config(const struct command_options *options)
 		if (config->problems[i].warning)
 			log_warning("%s", text);
 		else
-			log_error("%s", text);
+			event_say(EVENT_CONFIGURATION, "%s", text);
 	}
 	return config;
 }

@@ -11,6 +11,17 @@
 #include "config/model.h"
 #include "pass/pass.h"
 
+/* What goes with `init` alone. */
+struct init_options {
+	struct string_list hostnames; /* items, or several of them in one, with blanks or commas */
+	struct string_list targets;
+	const char *token_file; /* "-": standard input */
+	const char *endpoint;
+	const char *ca_file;
+	bool enable, no_enable; /* the service */
+	bool given;		/* any of them */
+};
+
 struct command_options {
 	const char *config_path;
 	const char *program;		  /* argv[0] */
@@ -18,6 +29,10 @@ struct command_options {
 	bool json;
 	bool force;
 	bool dry_run;
+	bool yes;	  /* ask nothing */
+	const char *name; /* of the certificate, where it would follow from something else */
+	struct init_options init;
+	bool html, watch;
 	struct string_list arguments; /* behind the command */
 };
 
@@ -46,6 +61,7 @@ int command_renew(const struct command_options *options);
 int command_check(const struct command_options *options);
 int command_status(const struct command_options *options);
 int command_render(const struct command_options *options);
+int command_init(const struct command_options *options);
 int command_probe(const struct command_options *options);
 
 /*

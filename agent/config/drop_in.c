@@ -6,6 +6,7 @@
 
 #include "config/build.h"
 #include "config/leftover.h"
+#include "config/sources.h"
 
 DEFINE_CLEANUP(DIR *, closedir)
 
@@ -58,6 +59,7 @@ static void directory_fail(struct build *build, int result, unsigned conf_dir_li
 	else if (result == -ENOENT)
 		return; /* nobody said that there is one */
 	config->incomplete = true;
+	build->directory_unread = true;
 	problem_error(&build->problems, place, "cannot read the directory %s: %s",
 		      config->agent.conf_dir, strerrordesc_np(-result));
 	if (result == -ENOENT)
@@ -78,11 +80,11 @@ static void drop_in_read(struct build *build, int directory, const char *name, c
 			error_remedy(&error,
 				     "the user that the agent runs as must be able to read it");
 		problem_from_error(&build->problems, (struct config_place){path, 0}, &error);
+		source_add(build->config, path, NULL, 0);
 		return;
 	}
 	mode_check(build, path, mode);
-	ini_sections_read(&build->sections, path, buffer_text(text), text->length,
-			  &build->problems);
+	source_add(build->config, path, buffer_text(text), text->length);
 }
 
 static void files_read(struct build *build, int directory, const struct string_list *names)

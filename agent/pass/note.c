@@ -25,13 +25,13 @@ int note_save(int state_directory, const char *where, const struct note *note, s
 	json_add_integer(json, "current", note->current);
 	json_add_integer(json, "failing", note->failing);
 	json_add_integer(json, "exit_status", note->exit_status);
+	json_add_bool(json, "credential", note->credential);
+	json_add_list(json, "files", &note->files);
 	if (note->clock_heard_at) {
 		json_add_integer(json, "clock_offset", note->clock_offset);
 		json_add_integer(json, "clock_heard_at", note->clock_heard_at);
 		json_add_string(json, "clock_source", note->clock_source);
 	}
-	json_add_bool(json, "credential", note->credential);
-	json_add_list(json, "files", &note->files);
 
 	CLEANUP(freep) char *text = json_print(json, false);
 	/* Not synced: after a power loss the supervisor starts with a pass anyway. */

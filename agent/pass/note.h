@@ -18,13 +18,13 @@ struct note {
 	int64_t full_check_at; /* when the last full check ended, 0 never */
 	int64_t certificates, current, failing;
 	int exit_status;
-	/* An API's clock minus this host's, seconds, as it was last heard; heard_at 0: never. */
-	int64_t clock_offset, clock_heard_at;
-	char clock_source[64];
 	/* Files outside of the configuration's directories that it names: a change of one is a
 	 * reason for a pass (pass/named.h). */
 	struct string_list files;
 	bool credential; /* a token came as a systemd credential, whose source may change */
+	/* An API's clock minus this host's, seconds, as it was last heard; heard_at 0: never. */
+	int64_t clock_offset, clock_heard_at;
+	char clock_source[64];
 };
 
 int note_save(int state_directory, const char *where, const struct note *note, struct error *error);

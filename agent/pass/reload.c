@@ -122,10 +122,13 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 		     strcmp(status.sub_state, "auto-restart") == 0;
 	bool revive = flags & RELOAD_REVIVE || (flags & RELOAD_REVIVE_FAILED && (failed || waits));
 	if (!runs && !target->start_stopped && !revive) {
+		bool masked = strcmp(status.load_state, "masked") == 0;
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 			  "%s is %s; the snippet is in place and waits for its start", unit,
-			  status.active_state);
-		return error_remedy(error, "systemctl start %s", unit);
+			  masked ? "masked" : status.active_state);
+		return error_remedy(error, "%s%s%ssystemctl start %s",
+				    masked ? "systemctl unmask " : "", masked ? unit : "",
+				    masked ? " && " : "", unit);
 	}
 	enum unit_verb verb = !runs || (waits && revive)	? UNIT_START
 			      : target->reload == RELOAD_RELOAD ? UNIT_RELOAD

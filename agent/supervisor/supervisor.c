@@ -162,8 +162,8 @@ int supervisor_run(struct supervisor *supervisor)
 	sd_event_source_disable_unref(supervisor->ready);
 	sd_event_source_disable_unref(supervisor->child);
 	sd_event_source_disable_unref(supervisor->limit);
-	sd_event_source_disable_unref(supervisor->clock_set);
 	changes_end(supervisor);
+	sd_event_source_disable_unref(supervisor->clock_set);
 	sd_event_unref(supervisor->event);
 	config_agent_free(&supervisor->settings);
 	return result < 0 ? 1 : result;

@@ -130,6 +130,7 @@ def test_template_that_does_not_exist(agent):
 
 
 @pytest.mark.parametrize("offset", [-86400, 3000])
+@pytest.mark.calm
 def test_clock_that_is_wrong(agent, offset):
     agent.sandbox.clock(offset)
     one = only(agent, "error", "clock", "this host's clock differs", "time synchronisation")

@@ -8,6 +8,8 @@ import pytest
 
 from agent import USER
 
+pytestmark = pytest.mark.calm
+
 NAME = "example.com"
 FILES = ("origin_ca_ecc_root.pem", "origin_ca_rsa_root.pem")
 STATIC = "/ssl/static/"
