@@ -14,6 +14,7 @@ packages=(
 	nginx apache2 haproxy lighttpd lighttpd-mod-openssl
 	tomcat10 tomcat10-admin default-jre-headless
 	openssl ca-certificates curl jq diffutils
+	gnutls-bin python3-botocore awscli
 )
 policy=/usr/sbin/policy-rc.d
 policy_mark='# made by origin-ca-agent/tests/setup.sh, and removed by it'
