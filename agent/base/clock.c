@@ -29,6 +29,13 @@ int64_t clock_monotonic_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t clock_since_boot(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
 void clock_sleep_ms(int64_t milliseconds)
 {
 	if (milliseconds <= 0)

@@ -17,8 +17,15 @@ int64_t clock_now(void);
 /* Milliseconds of a clock that never goes back, for deadlines; its zero means nothing. */
 int64_t clock_monotonic_ms(void);
 
+/* Seconds since this host was started, those that it slept included; nobody can set it. */
+int64_t clock_since_boot(void);
+
 /* Sleeps; returns early (and says nothing) when a signal arrives. */
 void clock_sleep_ms(int64_t milliseconds);
+
+/* No clock that is right shows an earlier time: when this was built (SOURCE_DATE_EPOCH), or else
+ * when the release was made (CMakeLists.txt). */
+extern const int64_t clock_build_date;
 
 /* Tests only: clock_now() returns `now` until called with a negative value. */
 void clock_fix(int64_t now);

@@ -62,21 +62,32 @@ static bool header_value(const char *line, size_t length, const char *name, char
 	return true;
 }
 
-/* Seconds, or a date (RFC 9110, 10.2.3), by the server's clock where we know it. */
-static int64_t retry_after_read(const char *value, int64_t date)
+/* A Retry-After that is a date, in seconds: by the server's clock where we know it, which may be
+ * told after it. */
+static void retry_after_settle(struct exchange *exchange)
+{
+	if (!exchange->retry_at)
+		return;
+	int64_t seconds = exchange->retry_at - (exchange->date ? exchange->date : clock_now());
+	if (seconds < 0)
+		seconds = 0;
+	exchange->retry_after = seconds < PACE_SECONDS_LIMIT ? seconds : PACE_SECONDS_LIMIT;
+}
+
+/* Seconds, or a date (RFC 9110, 10.2.3). */
+static void retry_after_read(struct exchange *exchange, const char *value)
 {
 	size_t length = strlen(value);
-	int64_t seconds = -1;
+	exchange->retry_after = -1;
+	exchange->retry_at = 0;
 	if (length > 0 && strspn(value, "0123456789") == length) {
-		seconds = length > 9 ? PACE_SECONDS_LIMIT : strtol(value, NULL, 10);
+		int64_t seconds = length > 9 ? PACE_SECONDS_LIMIT : strtol(value, NULL, 10);
+		exchange->retry_after = seconds < PACE_SECONDS_LIMIT ? seconds : PACE_SECONDS_LIMIT;
 	} else {
 		time_t moment = curl_getdate(value, NULL);
-		if (moment != (time_t)-1)
-			seconds = (int64_t)moment - (date ? date : clock_now());
-		if (moment != (time_t)-1 && seconds < 0)
-			seconds = 0;
+		exchange->retry_at = moment > 0 ? (int64_t)moment : 0;
+		retry_after_settle(exchange);
 	}
-	return seconds < PACE_SECONDS_LIMIT ? seconds : PACE_SECONDS_LIMIT;
 }
 
 static void header_note(struct exchange *exchange, const char *line, size_t length)
@@ -88,8 +99,9 @@ static void header_note(struct exchange *exchange, const char *line, size_t leng
 	} else if (header_value(line, length, "Date", value, sizeof(value))) {
 		time_t date = curl_getdate(value, NULL);
 		exchange->date = date > 0 ? (int64_t)date : 0;
+		retry_after_settle(exchange);
 	} else if (header_value(line, length, "Retry-After", value, sizeof(value))) {
-		exchange->retry_after = retry_after_read(value, exchange->date);
+		retry_after_read(exchange, value);
 	} else if (header_value(line, length, "Ratelimit", value, sizeof(value))) {
 		ratelimit_parse(value, &exchange->remaining, &exchange->reset);
 	}
@@ -99,6 +111,7 @@ static void headers_forget(struct exchange *exchange)
 {
 	exchange->cf_ray[0] = '\0';
 	exchange->retry_after = -1;
+	exchange->retry_at = 0;
 	exchange->remaining = -1;
 	exchange->reset = -1;
 	exchange->date = 0;

@@ -106,11 +106,11 @@ static int call_once(struct client *client, const char *method, const char *path
 		transport_perform(client->transport, method, path, body, budget, &exchange, error);
 	status->http_status = exchange.http_status;
 	status->code = 0;
+	clock_note(client, &exchange);
 	if (result == 0) {
 		bool refused = exchange.http_status == 429;
 		pace_note(&client->pace, exchange.remaining, exchange.reset, exchange.retry_after,
 			  refused, refused ? pace_backoff_ms(&client->pace, tries) : 0);
-		clock_note(client, &exchange);
 		int64_t retry_after = exchange.retry_after;
 		if (refused && retry_after < 0)
 			retry_after = exchange.reset;
@@ -137,10 +137,11 @@ static void retry_after_raise(struct error *error, int64_t seconds)
 		error->retry_after = seconds;
 }
 
-/* Tries until it succeeds, must not be tried again, or there is no time. `error` is not NULL. */
+/* Tries until it succeeds, must not be tried again, or there is no time; with `any` until something
+ * answers at all. `error` is not NULL. */
 static int call_until_done(struct client *client, const char *method, const char *path,
-			   const char *body, cJSON **ret_answer, struct client_status *status,
-			   struct error *error)
+			   const char *body, bool any, cJSON **ret_answer,
+			   struct client_status *status, struct error *error)
 {
 	int64_t asked = 0;
 	if (!pace_wait(&client->pace, 0, &asked)) {
@@ -154,7 +155,7 @@ static int call_until_done(struct client *client, const char *method, const char
 		int result =
 			call_once(client, method, path, body, tries, ret_answer, status, error);
 		if (result == 0 || error->class != ERROR_TRANSIENT || error->outcome_unknown ||
-		    tries + 1 >= CLIENT_TRIES)
+		    (any && status->http_status) || tries + 1 >= CLIENT_TRIES)
 			return result;
 
 		/* What the answer asks for, and never less than the backoff. */
@@ -183,7 +184,7 @@ int client_call_status(struct client *client, const char *method, const char *pa
 	struct error *where = error ? error : &own;
 	CLEANUP(freep) char *text = body ? json_print(body, false) : NULL;
 	cJSON *answer = NULL;
-	result = call_until_done(client, method, path, text, &answer, ret_status, where);
+	result = call_until_done(client, method, path, text, false, &answer, ret_status, where);
 	if (result < 0)
 		return result;
 	/* What went wrong before the try that succeeded is nobody's trouble. */
@@ -215,6 +216,24 @@ bool client_clock_offset(const struct client *client, int64_t *ret_seconds)
 		*ret_seconds = shared->offset;
 	pthread_mutex_unlock(&shared->lock);
 	return known;
+}
+
+int client_clock_ask(struct client *client, struct error *error)
+{
+	int64_t offset = 0;
+	struct error own = {0};
+	struct client_status status = {0};
+	cJSON *answer = NULL;
+	if (client_clock_offset(client, &offset))
+		return 0;
+	int result = call_until_done(client, "GET", "/ips", NULL, true, &answer, &status, &own);
+	if (result == 0)
+		cJSON_Delete(answer);
+	if (result == 0 || status.http_status)
+		return 0;
+	if (error)
+		*error = own;
+	return result;
 }
 
 const char *client_label(const struct client *client)

@@ -70,6 +70,13 @@ int64_t client_remaining(const struct client *client);
 /* Server time minus ours by the last Date header, seconds; false when none was seen. */
 bool client_clock_offset(const struct client *client, int64_t *ret_seconds);
 
+/*
+ * Has the API tell its time, for client_clock_offset(), unless an answer already did: GET /ips,
+ * which is small and needs no permission. Any answer will do, an error of whatever kind, too; 0
+ * also when it bears no date. Negative, as of client_call(), when nobody answers.
+ */
+int client_clock_ask(struct client *client, struct error *error);
+
 /* The account's name for messages: "[api]" or "[api NAME]". */
 const char *client_label(const struct client *client);
 

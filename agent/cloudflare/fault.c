@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <openssl/x509_vfy.h>
 
+#include "base/clock.h"
 #include "cloudflare/client.h"
 #include "cloudflare/envelope.h"
 
@@ -88,7 +89,9 @@ static void fault_remedy(const struct fault *fault, struct error *error)
 		break;
 	case CURLE_PEER_FAILED_VERIFICATION:
 		if (dates_are_wrong(fault))
-			error_remedy(error, "check the clock of this host");
+			error_remedy(error,
+				     "check the clock of this host: timedatectl set-ntp true, or "
+				     "chronyc makestep where chrony runs");
 		else
 			error_remedy(error, "check that nothing between here and the API replaces "
 					    "its certificate; where a proxy does so on purpose, "
@@ -108,6 +111,11 @@ int fault_error(const struct fault *fault, struct error *error)
 	bool unknown = fault->sent && !method_repeatable(fault->method);
 
 	fault_words(fault, &words);
+	/* Years off, and this is all that is seen of it. */
+	char now[CLOCK_TEXT_SIZE];
+	if (fault->code == CURLE_PEER_FAILED_VERIFICATION && dates_are_wrong(fault))
+		buffer_add_format(&words, "; by this host's clock it is %s",
+				  clock_format(clock_now(), now));
 	int result = error_set(error, fault_class(fault), fault_result(fault), "%s %.160s: %s%s",
 			       fault->method, fault->path, buffer_text(&words),
 			       unknown ? " (it may have been carried out)" : "");

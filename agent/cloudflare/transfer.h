@@ -25,6 +25,7 @@ struct exchange {
 	struct buffer body;
 	char cf_ray[48];
 	int64_t retry_after; /* seconds, -1: none */
+	int64_t retry_at;    /* the same where it was a date, 0: it was none */
 	int64_t remaining;   /* Ratelimit's r, -1: none */
 	int64_t reset;	     /* Ratelimit's t, -1: none */
 	int64_t date;	     /* Date, 0: none */

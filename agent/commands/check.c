@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "commands/command.h"
 #include "pass/material.h"
 #include "pass/report.h"
+#include "pass/wall_clock.h"
 
 enum {
 	CLOCK_TOLERANCE = 300
@@ -97,12 +99,22 @@ static void check_clock(const struct client *client, struct findings *findings)
 	int64_t offset = 0;
 	if (!client_clock_offset(client, &offset))
 		return;
-	if (offset >= -CLOCK_TOLERANCE && offset <= CLOCK_TOLERANCE)
-		return;
+	char ours[CLOCK_TEXT_SIZE];
+	char theirs[CLOCK_TEXT_SIZE];
+	int64_t now = clock_now();
+	bool same = llabs(offset) <= CLOCK_TOLERANCE;
+	bool issues = llabs(offset) <= WALL_CLOCK_TOLERANCE;
 	CLEANUP(freep)
-	char *message = string_format("this host's clock differs from the API's by %lld seconds",
-				      (long long)offset);
-	found(findings, "clock", "error", message, "start time synchronisation");
+	char *message = string_format(
+		"this host's clock %s the one of %s%s: it is %lld s %s (%s here, %s there)%s",
+		same ? "agrees with" : "differs from", client_label(client),
+		same ? "" : " too much", (long long)llabs(offset), offset > 0 ? "behind" : "ahead",
+		clock_format(now, ours), clock_format(now + offset, theirs),
+		issues ? "" : "; no certificate is asked for");
+	found(findings, "clock", same ? "ok" : "error", message,
+	      same ? NULL
+		   : "start time synchronisation: timedatectl set-ntp true, or chronyc makestep "
+		     "where chrony runs");
 }
 
 static void check_account(const struct config *config, const struct config_api *api,
@@ -178,6 +190,9 @@ static void check_all(const struct config *config, struct findings *findings)
 		      problem->remedy);
 	}
 	check_store(config, findings);
+	struct error error = {0};
+	if (wall_clock_check(clock_now(), 0, NULL, &error) < 0)
+		found_error(findings, "clock", &error);
 	for (size_t i = 0; i < config->api_count; i++)
 		if (account_used(config, config->apis[i]))
 			check_account(config, config->apis[i], findings);

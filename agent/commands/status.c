@@ -4,6 +4,7 @@
 #include "commands/command.h"
 #include "config/duration.h"
 #include "pass/report.h"
+#include "pass/wall_clock.h"
 
 static void attempt_json(const struct state_attempt *attempt, cJSON *json)
 {
@@ -165,6 +166,7 @@ static bool print(const struct command_options *options, const struct pass *pass
 		CLEANUP(cJSON_Deletep) cJSON *json = json_object();
 		json_add_integer(json, "version", 1);
 		json_add_integer(json, "exit_status", exit_status);
+		wall_clock_json(pass, json);
 		cJSON *certificates = json_add_array(json, "certificates");
 		for (size_t i = 0; i < pass->job_count; i++)
 			certificate_json(pass, &pass->jobs[i], certificates);
@@ -174,6 +176,9 @@ static bool print(const struct command_options *options, const struct pass *pass
 	struct buffer text = BUFFER(64 << 20);
 	for (size_t i = 0; i < pass->job_count; i++)
 		certificate_text(&text, pass, &pass->jobs[i]);
+	if (pass->clock.error.code)
+		buffer_add_format(&text, "FAIL %s\n     -> %s\n", pass->clock.error.message,
+				  pass->clock.error.remedy);
 	if (pass->job_count == 0)
 		buffer_add_format(&text, "no certificates are configured in %s\n",
 				  pass->config->path);

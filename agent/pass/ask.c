@@ -9,6 +9,7 @@
 #include "pass/issue.h"
 #include "pass/job.h"
 #include "pass/schedule.h"
+#include "pass/wall_clock.h"
 #include "store/generation.h"
 
 enum {
@@ -185,7 +186,9 @@ static int ask_and_look(struct attempt *attempt, struct error *error)
 
 int attempt_ask(struct attempt *attempt, struct error *error)
 {
-	int result = ask_and_look(attempt, error);
+	int result = wall_clock_agrees(attempt->account, error);
+	if (result == 0)
+		result = ask_and_look(attempt, error);
 	account_heard(attempt->account, result, error);
 	return result;
 }

@@ -13,6 +13,7 @@
 #include "pass/plan.h"
 #include "pass/schedule.h"
 #include "pass/trust.h"
+#include "pass/wall_clock.h"
 #include "store/generation.h"
 
 struct pass_account *attempt_account(struct pass *pass, const struct config_api *api)
@@ -21,6 +22,23 @@ struct pass_account *attempt_account(struct pass *pass, const struct config_api 
 		if (pass->accounts[i].api == api)
 			return &pass->accounts[i];
 	return NULL;
+}
+
+/* No root that we know has signed it. Cloudflare may have published another, and the administrator
+ * may have pinned that. */
+static int check_anew(struct attempt *attempt, X509 *leaf, struct leaf_request *request,
+		      struct error *error)
+{
+	struct error unknown = {0};
+	const struct root_list *roots =
+		trust_roots_anew(attempt->pass, attempt->job->certificate, &unknown);
+	if (roots->count == 0) /* without any, a signature would not be looked at */
+		return error->code;
+	request->roots = roots;
+	int result = leaf_check(leaf, request, &attempt->job->notices, error);
+	if (result < 0 && unknown.code == -EKEYREJECTED)
+		error_remedy(error, "%s; %s", unknown.message, unknown.remedy);
+	return result;
 }
 
 /* Holds the answer against the request and makes a generation of it. */
@@ -43,14 +61,18 @@ static int keep(struct attempt *attempt, struct error *error)
 	int result = leaf_read_pem(pem_text, strlen(pem_text), &leaf, error);
 	if (result == 0)
 		result = leaf_check(leaf, &request, &job->notices, error);
+	if (result == -EKEYREJECTED && error->class == ERROR_BUG)
+		result = check_anew(attempt, leaf, &request, error);
 	if (result < 0) {
 		/* The same key would only find the same wrong leaf again; but with a clock that is
-		 * wrong, it is not the leaf that is. */
+		 * wrong, it is not the leaf that is, and one that a new root has signed is good
+		 * once the administrator knows that root: it is found again then. */
 		int64_t offset = 0;
 		bool clock_wrong = result == -ETIME &&
 				   client_clock_offset(attempt->client, &offset) &&
 				   llabs(offset) > CLOCK_HOUR;
-		if (!clock_wrong)
+		bool root_unknown = result == -EKEYREJECTED && error->class == ERROR_BUG;
+		if (!clock_wrong && !root_unknown)
 			pending_discard(attempt->directory, job->where, NULL);
 		return error_prefix(error,
 				    "the certificate %s that the API gave is not what was asked",
@@ -131,9 +153,13 @@ static int run(struct attempt *attempt, struct error *error)
 	struct pass_job *job = attempt->job;
 	const struct config_certificate *certificate = job->certificate;
 
-	/* The token and then the disk, before anything is asked. */
+	/* The clock, the token and then the disk, before anything is asked. */
 	attempt->account = attempt_account(pass, certificate->api);
-	int result = attempt_budget(pass, job, error);
+	int result = pass->clock.error.code;
+	if (result < 0)
+		*error = pass->clock.error;
+	if (result == 0)
+		result = attempt_budget(pass, job, error);
 	if (result == 0 && material_load(job) < 0) {
 		*error = job->material.error;
 		result = error->code;
@@ -163,8 +189,8 @@ static void record_failure(struct pass *pass, struct pass_job *job, const struct
 {
 	CLEANUP(freep) char *fingerprint = plan_fingerprint(job);
 	int64_t now = clock_now();
-	int64_t next =
-		schedule_retry(error, job->state.issue.count + 1, job_emergency(pass, job), now);
+	int64_t next = schedule_retry(error, job->state.issue.count + 1,
+				      job_emergency_at(pass, job), pass->jitter, now);
 	state_attempt_fail(&job->state.issue, error, now, next, fingerprint);
 	state_event_add(&job->state, pass->now, "failed", "%s", error->message);
 	job->error = *error;

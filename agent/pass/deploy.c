@@ -56,14 +56,13 @@ static void group_fill(struct pass *pass, size_t index, enum turn turn, struct g
 		struct pass_job *job = &pass->jobs[i];
 		for (size_t j = 0; j < job->target_count; j++) {
 			struct pass_target_job *target_job = &job->targets[j];
+			/* With `derive`, what a snippet would name is not there: job->error says
+			 * why. */
 			if (target_job->index != index || !target_job->reasons ||
 			    !job->state.newest || target_job->waiting || target_job->error.code ||
 			    target_job->verified ||
 			    job->derive & (REDEPLOY_DAMAGED | REDEPLOY_FORMATS) ||
 			    siblings_ask_first(job, target_job) != (turn == TURN_FIRST))
-				continue;
-			/* What a snippet would name is not there: job->error says why. */
-			if (job->derive & REDEPLOY_FORMATS)
 				continue;
 			if (trust_client_ca_missing(pass, job->certificate, &target_job->error) < 0)
 				continue;
@@ -79,7 +78,8 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 {
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
 	int64_t next = schedule_retry(&target_job->error, state->attempt.count + 1,
-				      siblings_urgent(pass, job, target_job), pass->now);
+				      siblings_emergency_at(pass, job, target_job), pass->jitter,
+				      pass->now);
 	/* Forth and back are two restarts, which visitors notice. */
 	if (target_job->target->reload == RELOAD_RESTART && state->verified_generation &&
 	    next < pass->now + RESTART_PAUSE)

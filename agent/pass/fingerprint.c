@@ -24,14 +24,18 @@ char *plan_fingerprint(const struct pass_job *job)
 
 	for (size_t i = 0; i < certificate->hostnames.count; i++)
 		buffer_add_format(&text, "%s\n", certificate->hostnames.items[i]);
-	buffer_add_format(&text, "%d %lld %s %s %s %s\n", (int)job->material.key_type,
+	buffer_add_format(&text, "%d %lld %s %s %s %s %lld %s\n", (int)job->material.key_type,
 			  (long long)certificate->validity_days,
 			  certificate->zone_id ? certificate->zone_id : "-", api->endpoint,
-			  api->ca_file ? api->ca_file : "-", api->proxy ? "proxy" : "-");
+			  api->ca_file ? api->ca_file : "-", api->proxy ? api->proxy : "-",
+			  (long long)api->timeout, api->root_url ? api->root_url : "-");
+	for (size_t i = 0; i < api->root_sha256.count; i++)
+		buffer_add_format(&text, "%s\n", api->root_sha256.items[i]);
 
-	/* A token, key, request or password that was replaced is tried at once. */
+	/* A token, authority, key, request or password that was replaced is tried at once. */
 	CLEANUP(freep) char *token = token_path(api);
 	fingerprint_file(&text, token);
+	fingerprint_file(&text, api->ca_file);
 	material_stamp(certificate, &text);
 
 	char digest[SHA256_TEXT_SIZE];

@@ -53,7 +53,8 @@ static void *placeholders(void *context)
 {
 	struct pool *pool = context;
 	struct timespec moment;
-	clock_gettime(CLOCK_REALTIME, &moment);
+	/* Not by a clock that somebody may set meanwhile. */
+	clock_gettime(CLOCK_MONOTONIC, &moment);
 	moment.tv_sec += PLACEHOLDER_AFTER_MS / 1000;
 
 	pthread_mutex_lock(&pool->lock);
@@ -123,8 +124,12 @@ void issue_all(struct pass *pass)
 	struct pool pool = {
 		.pass = pass,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.ended = PTHREAD_COND_INITIALIZER,
 	};
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&pool.ended, &attributes);
+	pthread_condattr_destroy(&attributes);
 	pool.jobs = memory_alloc(pass->job_count, sizeof(struct pass_job *));
 	for (size_t i = 0; i < pass->job_count; i++)
 		if (pass->jobs[i].reissue && !pass->jobs[i].waiting)
@@ -132,5 +137,6 @@ void issue_all(struct pass *pass)
 	if (pool.count)
 		run_pool(&pool, pass->config->agent.concurrency);
 	log_progress("%s", "");
+	pthread_cond_destroy(&pool.ended);
 	free(pool.jobs);
 }

@@ -127,12 +127,16 @@ int job_placeholder(struct pass *pass, struct pass_job *job, int directory, stru
 				      pass->now, error);
 }
 
-bool job_emergency(const struct pass *pass, const struct pass_job *job)
+int64_t job_emergency_at(const struct pass *pass, const struct pass_job *job)
 {
 	if (!job->state.newest)
-		return true;
-	return pass->now >=
-	       schedule_renewal(pass->config, job->certificate, &job->state.facts).emergency;
+		return 0;
+	return schedule_renewal(pass->config, job->certificate, &job->state.facts).emergency;
+}
+
+bool job_emergency(const struct pass *pass, const struct pass_job *job)
+{
+	return pass->now >= job_emergency_at(pass, job);
 }
 
 void job_save(struct pass *pass, struct pass_job *job)

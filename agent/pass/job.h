@@ -14,7 +14,10 @@ void job_take_generation(struct pass_job *job, int directory, unsigned number,
 int job_fingerprint(const struct pass_job *job, int directory, unsigned number,
 		    char text[static SHA256_TEXT_SIZE]);
 
-/* True when less than a twentieth of the lifetime is left, or when there is nothing at all. */
+/* When less than a twentieth of the lifetime will be left; 0 when there is nothing at all. */
+int64_t job_emergency_at(const struct pass *pass, const struct pass_job *job);
+
+/* True when that moment has come. */
 bool job_emergency(const struct pass *pass, const struct pass_job *job);
 
 /*

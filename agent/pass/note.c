@@ -21,6 +21,11 @@ int note_save(int state_directory, const char *where, const struct note *note, s
 	json_add_integer(json, "current", note->current);
 	json_add_integer(json, "failing", note->failing);
 	json_add_integer(json, "exit_status", note->exit_status);
+	if (note->clock_heard_at) {
+		json_add_integer(json, "clock_offset", note->clock_offset);
+		json_add_integer(json, "clock_heard_at", note->clock_heard_at);
+		json_add_string(json, "clock_source", note->clock_source);
+	}
 
 	CLEANUP(freep) char *text = json_print(json, false);
 	/* Not synced: after a power loss the supervisor starts with a pass anyway. */
@@ -49,7 +54,12 @@ int note_load(int state_directory, const char *where, struct note *ret_note, str
 		.current = json_integer(json, "current", 0),
 		.failing = json_integer(json, "failing", 0),
 		.exit_status = (int)json_integer(json, "exit_status", 0),
+		.clock_offset = json_integer(json, "clock_offset", 0),
+		.clock_heard_at = json_integer(json, "clock_heard_at", 0),
 	};
+	const char *source = json_string(json, "clock_source");
+	snprintf(ret_note->clock_source, sizeof(ret_note->clock_source), "%s",
+		 source ? source : "");
 	const char *reason = json_string(json, "next_reason");
 	snprintf(ret_note->next_reason, sizeof(ret_note->next_reason), "%s", reason ? reason : "");
 	return 0;

@@ -16,6 +16,9 @@ struct note {
 	int64_t full_check_at; /* when the last full check ended, 0 never */
 	int64_t certificates, current, failing;
 	int exit_status;
+	/* An API's clock minus this host's, seconds, as it was last heard; heard_at 0: never. */
+	int64_t clock_offset, clock_heard_at;
+	char clock_source[64];
 };
 
 int note_save(int state_directory, const char *where, const struct note *note, struct error *error);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "pass/deploy.h"
 #include "pass/derive.h"
 #include "pass/issue.h"
@@ -17,6 +18,7 @@
 #include "pass/served.h"
 #include "pass/settled.h"
 #include "pass/trust.h"
+#include "pass/wall_clock.h"
 
 enum {
 	RETRY_PAUSE = 300 /* seconds, for what has no backoff of its own */
@@ -72,6 +74,7 @@ static void init(const struct config *config, const struct pass_options *options
 		.store = {.fd = -1, .certificates = -1, .lock = -1},
 		.now = clock_now(),
 		.deadline_ms = clock_monotonic_ms() + config->agent.pass_timeout * 1000,
+		.jitter = random_u32(),
 	};
 	pass->targets = memory_alloc(config->target_count, sizeof(*pass->targets));
 	for (size_t i = 0; i < config->target_count; i++) {
@@ -82,19 +85,29 @@ static void init(const struct config *config, const struct pass_options *options
 	for (size_t i = 0; i < config->api_count; i++) {
 		pass->accounts[i].api = config->apis[i];
 		pthread_mutex_init(&pass->accounts[i].lock, NULL);
+		pthread_mutex_init(&pass->accounts[i].clock_lock, NULL);
+		pthread_mutex_init(&pass->accounts[i].anew_lock, NULL);
 	}
+}
+
+/* What the last pass left for this one. */
+static void take_note(struct pass *pass)
+{
+	struct note note = {0};
+	struct error ignored = {0};
+
+	note_load(pass->store.fd, pass->store.path, &note, &ignored);
+	pass->full_check_at = note.full_check_at;
+	pass->clock.offset = note.clock_offset;
+	pass->clock.heard_at = note.clock_heard_at;
+	snprintf(pass->clock.source, sizeof(pass->clock.source), "%s", note.clock_source);
 }
 
 /* A full look at files and served leaves is due twice a day, or when somebody names names. */
 static void decide_full(struct pass *pass)
 {
-	struct note note = {0};
-	struct error ignored = {0};
 	bool all = !pass->options.names || pass->options.names->count == 0;
-
-	note_load(pass->store.fd, pass->store.path, &note, &ignored);
-	pass->full_check_at = note.full_check_at;
-	int64_t since = pass->now - note.full_check_at;
+	int64_t since = pass->now - pass->full_check_at;
 	if (since >= SCHEDULE_FULL_CHECK || since < 0 || !all)
 		pass->options.full = true;
 }
@@ -116,10 +129,13 @@ static void work(struct pass *pass)
 {
 	trust_load(pass);
 	plan_all(pass);
+	wall_clock_look(pass);
 	issue_prepare(pass);
 	if (trust_fetch(pass))
 		derive_plan_again(pass);
 	issue_all(pass);
+	trust_take_anew(pass);
+	wall_clock_learn(pass);
 	derive_all(pass);
 	for (size_t i = 0; i < pass->job_count; i++)
 		if (pass->jobs[i].issued || pass->jobs[i].derived)
@@ -195,7 +211,10 @@ static void leave_note(struct pass *pass)
 		.full_check_at = pass->full_check_at,
 		.certificates = (int64_t)pass->job_count,
 		.exit_status = pass_exit_status(pass),
+		.clock_offset = pass->clock.offset,
+		.clock_heard_at = pass->clock.heard_at,
 	};
+	snprintf(note.clock_source, sizeof(note.clock_source), "%s", pass->clock.source);
 	for (size_t i = 0; i < pass->job_count; i++)
 		note.current += pass_job_current(pass, &pass->jobs[i]);
 	note.failing = note.certificates - note.current;
@@ -223,11 +242,13 @@ int pass_look(const struct config *config, const struct pass_options *options, s
 	result = choose_jobs(pass, error);
 	if (result < 0)
 		return result;
+	take_note(pass);
 	/* A dry run looks where the pass would, `status` at the files that changed. */
 	if (options->dry_run)
 		decide_full(pass);
 	trust_load(pass);
 	plan_all(pass);
+	wall_clock_look(pass);
 	return 0;
 }
 
@@ -246,12 +267,15 @@ int pass_run(const struct config *config, const struct pass_options *options, st
 	if (result < 0)
 		return result;
 
+	take_note(pass);
 	decide_full(pass);
 	CLEANUP(settled_freep) struct settled *settled = settled_load(pass);
 	if (!all_settled(pass, settled)) {
 		settled_discard(pass);
 		work(pass);
 		settled_save(settled, pass);
+	} else {
+		wall_clock_look(pass);
 	}
 	leave_note(pass);
 	return 0;
@@ -286,6 +310,9 @@ void pass_free(struct pass *pass)
 		free(pass->accounts[i].client_ca);
 		X509_free(pass->accounts[i].client_authority);
 		pthread_mutex_destroy(&pass->accounts[i].lock);
+		pthread_mutex_destroy(&pass->accounts[i].clock_lock);
+		pthread_mutex_destroy(&pass->accounts[i].anew_lock);
+		root_list_free(&pass->accounts[i].roots_anew);
 	}
 	free(pass->accounts);
 	unit_close(pass->bus);
@@ -308,6 +335,9 @@ enum pass_exit pass_exit_status(const struct pass *pass)
 {
 	if (config_error_count(pass->config) > 0)
 		return PASS_EXIT_CONFIGURATION;
+	/* By a wrong clock nobody knows what is current. */
+	if (pass->clock.error.code)
+		return PASS_EXIT_FAILED;
 	for (size_t i = 0; i < pass->job_count; i++)
 		if (!pass_job_current(pass, &pass->jobs[i]))
 			return PASS_EXIT_FAILED;

@@ -90,6 +90,14 @@ struct pass_target {
 	struct error unreachable; /* a remote one: nobody answered a delivery in this pass */
 };
 
+/* What is known of this host's clock (wall_clock.h). */
+struct pass_clock {
+	int64_t offset;	    /* an API's clock minus ours, seconds: the largest that was heard */
+	int64_t heard_at;   /* when that was, by our clock, perhaps in an earlier pass; 0: never */
+	char source[64];    /* who said so, "[api]" */
+	struct error error; /* why no certificate is asked for; code 0 while it is plausible */
+};
+
 /* One account of the API. */
 struct pass_account {
 	const struct config_api *api;
@@ -105,6 +113,13 @@ struct pass_account {
 	char *client_ca;	/* path of the authority of Cloudflare's client certificate */
 	X509 *client_authority; /* itself */
 	struct error client_ca_error;
+	pthread_mutex_t anew_lock; /* held while one fetches the roots anew for all */
+	bool fetched_anew;
+	struct root_list roots_anew; /* what came of it; only grows from empty, under the lock */
+	struct error anew_error;     /* what is published and not pinned */
+	pthread_mutex_t clock_lock;  /* held while one asks what time it is for all */
+	bool clock_asked;
+	struct error clock_error; /* nobody answered */
 };
 
 struct pass {
@@ -113,12 +128,14 @@ struct pass {
 	struct store store;
 	int64_t now;	     /* when the pass began */
 	int64_t deadline_ms; /* clock_monotonic_ms() by which it must end */
+	uint32_t jitter;     /* of all that is to be tried again */
 	struct pass_job *jobs;
 	size_t job_count;
 	struct pass_target *targets;   /* as config->targets */
 	struct pass_account *accounts; /* as config->apis */
 	struct unit_bus *bus;	       /* made when first needed */
-	unsigned reloads;	       /* jobs asked of systemd, for the report and the tests */
+	struct pass_clock clock;
+	unsigned reloads; /* jobs asked of systemd, for the report and the tests */
 	int64_t full_check_at;
 	int64_t next_at; /* when something is due next; pass/schedule.h */
 	const char *next_name;

@@ -1,10 +1,14 @@
 #include "pass/report.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/summary.h"
 #include "config/duration.h"
 #include "pass/preview.h"
+#include "pass/wall_clock.h"
 #include "target/template.h"
 
 static const char *outcome(const struct pass *pass, const struct pass_job *job)
@@ -105,9 +109,20 @@ static void say_job(struct summary *log, const struct pass_job *job)
 	}
 }
 
+/* A wrong clock, unless a certificate that was due has told of it. */
+static bool clock_to_tell(const struct pass *pass)
+{
+	for (size_t i = 0; i < pass->job_count; i++)
+		if (pass->jobs[i].error.code == -ETIME)
+			return false;
+	return pass->clock.error.code != 0;
+}
+
 void report_log(const struct pass *pass)
 {
 	struct summary log = {0};
+	if (clock_to_tell(pass))
+		log_failure(LOG_LEVEL_ERROR, &pass->clock.error);
 	for (size_t i = 0; i < pass->job_count; i++)
 		say_job(&log, &pass->jobs[i]);
 	summary_log(&log, "certificates", "`origin-ca-agent status` tells of all");
@@ -184,6 +199,8 @@ void report_text(struct pass *pass, struct buffer *text)
 		current += pass_job_current(pass, &pass->jobs[i]);
 		issued += pass->jobs[i].issued;
 	}
+	if (clock_to_tell(pass))
+		text_error(text, "", &pass->clock.error);
 	buffer_add_format(text, "%zu of %zu certificates current and verified", current,
 			  pass->job_count);
 	if (!pass->options.dry_run)
@@ -296,6 +313,7 @@ cJSON *report_json(struct pass *pass)
 	json_add_bool(json, "changed", pass_changed(pass));
 	json_add_bool(json, "dry_run", pass->options.dry_run);
 	json_add_integer(json, "reloads", pass->reloads);
+	wall_clock_json(pass, json);
 	cJSON *certificates = json_add_array(json, "certificates");
 	for (size_t i = 0; i < pass->job_count; i++)
 		job_json(pass, &pass->jobs[i], certificates);

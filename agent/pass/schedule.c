@@ -1,12 +1,14 @@
 #include "pass/schedule.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/random.h"
 
 enum {
 	RETRY_FIRST = 30,
 	RETRY_MOST = 6 * 3600,
+	RETRY_BUG_MOST = 24 * 3600,
 	RETRY_LOCAL = 5 * 60,
 	RETRY_EMERGENCY = 3600,
 	RETRY_AFTER_MOST = 24 * 3600, /* whatever the other side asks for */
@@ -70,37 +72,50 @@ struct renewal schedule_renewal(const struct config *config,
 	};
 }
 
-int64_t schedule_retry(const struct error *error, unsigned count, bool emergency, int64_t now)
+/* first, 2 first, 4 first ... at most `most`. */
+static int64_t doubled(int64_t first, unsigned count, int64_t most)
 {
-	int64_t delay = RETRY_MOST;
+	int64_t delay = first;
+	for (unsigned i = 1; i < count && delay < most; i++)
+		delay *= 2;
+	return delay < most ? delay : most;
+}
 
-	switch (error->class) {
+static int64_t delay_of(enum error_class class, unsigned count, uint32_t jitter)
+{
+	switch (class) {
 	case ERROR_TRANSIENT:
 	case ERROR_DEPLOY: {
-		int64_t most = RETRY_FIRST;
-		for (unsigned i = 1; i < count && most < RETRY_MOST; i++)
-			most *= 2;
-		if (most > RETRY_MOST)
-			most = RETRY_MOST;
-		delay = RETRY_FIRST + (int64_t)random_below((uint64_t)most);
-		break;
+		int64_t most = doubled(RETRY_FIRST, count, RETRY_MOST - RETRY_FIRST);
+		return RETRY_FIRST + (int64_t)(((uint64_t)most * jitter) >> 32);
 	}
 	case ERROR_LOCAL:
-		delay = RETRY_LOCAL;
-		break;
+		return RETRY_LOCAL;
+	case ERROR_BUG:
+		return doubled(RETRY_MOST, count, RETRY_BUG_MOST);
 	case ERROR_CONFIGURATION:
 	case ERROR_AUTHORIZATION:
-	case ERROR_BUG:
 	case ERROR_NONE:
 		break;
 	}
-	if (emergency && delay > RETRY_EMERGENCY)
-		delay = RETRY_EMERGENCY;
+	return RETRY_MOST;
+}
+
+int64_t schedule_retry(const struct error *error, unsigned count, int64_t emergency,
+		       uint32_t jitter, int64_t now)
+{
+	int64_t delay = delay_of(error->class, count, jitter);
 	int64_t asked =
 		error->retry_after < RETRY_AFTER_MOST ? error->retry_after : RETRY_AFTER_MOST;
+	int64_t most = emergency > now + RETRY_EMERGENCY ? emergency - now : RETRY_EMERGENCY;
+	if (error->code == -EDQUOT)
+		most = RETRY_AFTER_MOST;
+	/* Nobody goes dark for want of the first certificate: there the other side is heard. */
+	if (emergency == 0 && most < asked)
+		most = asked;
 	if (delay < asked)
 		delay = asked;
-	return now + delay;
+	return now + (delay < most ? delay : most);
 }
 
 int64_t schedule_budget(const struct state *state, int64_t now)
@@ -109,8 +124,7 @@ int64_t schedule_budget(const struct state *state, int64_t now)
 	int64_t newest[SCHEDULE_BUDGET] = {0};
 	for (size_t i = 0; i < state->issue_count; i++) {
 		int64_t at = state->issues[i];
-		/* A moment ahead of us was noted by a clock that was wrong. */
-		if (at > now)
+		if (at > now + BUDGET_WINDOW)
 			continue;
 		for (size_t j = 0; j < SCHEDULE_BUDGET; j++)
 			if (at > newest[j]) {

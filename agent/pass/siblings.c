@@ -31,10 +31,11 @@ bool siblings_none(const struct pass_target_job *target_job)
 	return target_kind(target_job->target->type)->remote != NULL;
 }
 
-bool siblings_urgent(const struct pass *pass, const struct pass_job *job,
-		     const struct pass_target_job *target_job)
+int64_t siblings_emergency_at(const struct pass *pass, const struct pass_job *job,
+			      const struct pass_target_job *target_job)
 {
 	bool alone = target_job && siblings_none(target_job);
+	int64_t first = SCHEDULE_NEVER;
 	for (size_t i = 0; i < job->target_count; i++) {
 		if (alone ? &job->targets[i] != target_job : siblings_none(&job->targets[i]))
 			continue;
@@ -42,11 +43,20 @@ bool siblings_urgent(const struct pass *pass, const struct pass_job *job,
 			state_target_find(&job->state, job->targets[i].target->name);
 		unsigned served = state ? state->verified_generation : 0;
 		if (served == 0)
-			return true;
-		if (served != job->state.newest && pass->now >= emergency_of(pass, job, served))
-			return true;
+			return 0;
+		if (served == job->state.newest)
+			continue;
+		int64_t moment = emergency_of(pass, job, served);
+		if (moment < first)
+			first = moment;
 	}
-	return false;
+	return first;
+}
+
+bool siblings_urgent(const struct pass *pass, const struct pass_job *job,
+		     const struct pass_target_job *target_job)
+{
+	return pass->now >= siblings_emergency_at(pass, job, target_job);
 }
 
 const struct pass_target_job *siblings_blocker(const struct pass *pass, const struct pass_job *job)

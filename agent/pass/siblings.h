@@ -35,8 +35,13 @@ bool siblings_hold(const struct pass *pass, struct pass_job *job,
 /* Takes target `index` of every held up certificate back to what it had. */
 void siblings_go_back(struct pass *pass, size_t index);
 
-/* True when the leaf that a target of the certificate shows while it waits is about to expire:
- * `target_job`, or one of those that it goes together with. NULL: of those of this host. */
+/* When the leaf that a target of the certificate shows while it waits must be replaced whatever it
+ * costs (DESIGN 9): 0 at once, SCHEDULE_NEVER when each shows the newest. Of `target_job` and those
+ * that it goes together with; NULL: of those of this host. */
+int64_t siblings_emergency_at(const struct pass *pass, const struct pass_job *job,
+			      const struct pass_target_job *target_job);
+
+/* True when the leaf that one of these shows while it waits is about to expire. */
 bool siblings_urgent(const struct pass *pass, const struct pass_job *job,
 		     const struct pass_target_job *target_job);
 

@@ -26,17 +26,17 @@ static void warnings_tell(const struct string_list *warnings)
 	}
 }
 
-static void list_load(const struct pass *pass, struct pass_account *account,
-		      struct string_list *warnings)
+static void list_load(const struct pass *pass, const struct pass_account *account,
+		      struct root_list *roots, struct string_list *warnings)
 {
 	CLEANUP(closep) int directory = -1;
 	struct error error = {0};
 	if (roots_open(&pass->store, false, &directory, NULL) < 0)
 		return;
 	CLEANUP(freep) char *where = string_format("%s/roots", pass->store.path);
-	root_list_free(&account->roots);
-	if (root_list_load(directory, where, &account->api->root_sha256, &account->roots, warnings,
-			   &error) < 0)
+	root_list_free(roots);
+	if (root_list_load(directory, where, &account->api->root_sha256, roots, warnings, &error) <
+	    0)
 		log_failure(LOG_LEVEL_WARNING, &error);
 }
 
@@ -59,7 +59,7 @@ void trust_load(struct pass *pass)
 		if (roots_present(&pass->store, &account->api->root_sha256, &account->published,
 				  &warnings, &error) < 0)
 			log_failure(LOG_LEVEL_WARNING, &error);
-		list_load(pass, account, &warnings);
+		list_load(pass, account, &account->roots, &warnings);
 		warnings_tell(&warnings);
 	}
 }
@@ -142,7 +142,7 @@ bool trust_fetch(struct pass *pass)
 		log_progress("fetching the roots from %s", account->api->root_url);
 		fetch_missing(pass, account, missing, &error);
 		log_progress("%s", "");
-		list_load(pass, account, NULL);
+		list_load(pass, account, &account->roots, NULL);
 		if (missing & PULL)
 			client_ca_find(pass, account);
 		found |= account->published != before;
@@ -172,6 +172,36 @@ const struct root_list *trust_roots(const struct pass *pass,
 				    const struct config_certificate *certificate)
 {
 	return &account_of(pass, certificate->api)->roots;
+}
+
+const struct root_list *trust_roots_anew(struct pass *pass,
+					 const struct config_certificate *certificate,
+					 struct error *ret_unknown)
+{
+	struct pass_account *account = account_of(pass, certificate->api);
+	pthread_mutex_lock(&account->anew_lock);
+	if (!account->fetched_anew) {
+		account->fetched_anew = true;
+		fetch_missing(pass, account, SIGNING, &account->anew_error);
+		list_load(pass, account, &account->roots_anew, NULL);
+		if (account->anew_error.code)
+			log_failure(LOG_LEVEL_WARNING, &account->anew_error);
+	}
+	*ret_unknown = account->anew_error;
+	pthread_mutex_unlock(&account->anew_lock);
+	return &account->roots_anew;
+}
+
+void trust_take_anew(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->config->api_count; i++) {
+		struct pass_account *account = &pass->accounts[i];
+		if (!account->fetched_anew || !account->roots_anew.count)
+			continue;
+		root_list_free(&account->roots);
+		account->roots = account->roots_anew;
+		account->roots_anew = (struct root_list){0};
+	}
 }
 
 struct pass_account *trust_client_account(struct pass *pass,

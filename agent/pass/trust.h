@@ -20,6 +20,18 @@ const struct root_list *trust_roots(const struct pass *pass,
 				    const struct config_certificate *certificate);
 
 /*
+ * The same after fetching what is published once more, once per pass and account: for a leaf that
+ * none of the known ones has signed. `ret_unknown` says which published one is not pinned
+ * (-EKEYREJECTED, with a remedy), if one is. May be called by several threads.
+ */
+const struct root_list *trust_roots_anew(struct pass *pass,
+					 const struct config_certificate *certificate,
+					 struct error *ret_unknown);
+
+/* After issuing: what was fetched anew is what trust_roots() gives from here on. */
+void trust_take_anew(struct pass *pass);
+
+/*
  * The account whose client_ca and client_authority are to be asked of clients; NULL without
  * `authenticated_origin_pulls`, and while that authority is not there.
  */

@@ -327,7 +327,8 @@ void state_attempt_fail(struct state_attempt *attempt, const struct error *error
 		.count = attempt->count < STATE_COUNT ? attempt->count + 1 : STATE_COUNT,
 		.last = now,
 		.next = next,
-		.since = attempt->count > 0 ? attempt->since : now,
+		/* One ahead of us was noted by a clock that was wrong. */
+		.since = attempt->count > 0 && attempt->since <= now ? attempt->since : now,
 		.class = error->class,
 		.message = string_copy(error->message),
 		.remedy = error->remedy[0] ? string_copy(error->remedy) : NULL,

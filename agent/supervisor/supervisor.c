@@ -136,6 +136,8 @@ static int prepare(struct supervisor *supervisor)
 		result = sd_event_add_time_relative(supervisor->event, &supervisor->ready,
 						    CLOCK_MONOTONIC, READY_AT_LATEST * SECOND_US,
 						    SECOND_US, on_ready, supervisor);
+	if (result >= 0)
+		result = supervisor_clock_watch(supervisor);
 	return result;
 }
 
@@ -157,6 +159,7 @@ int supervisor_run(struct supervisor *supervisor)
 	sd_event_source_disable_unref(supervisor->ready);
 	sd_event_source_disable_unref(supervisor->child);
 	sd_event_source_disable_unref(supervisor->limit);
+	sd_event_source_disable_unref(supervisor->clock_set);
 	sd_event_unref(supervisor->event);
 	config_agent_free(&supervisor->settings);
 	return result < 0 ? 1 : result;

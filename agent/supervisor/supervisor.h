@@ -19,6 +19,8 @@ struct supervisor {
 	sd_event_source *due;		  /* when the next pass starts, by the wall clock */
 	sd_event_source *ready;		  /* the latest moment to say READY=1 */
 	sd_event_source *child, *limit;	  /* the running pass and its deadline; NULL */
+	sd_event_source *clock_set;	  /* the wall clock was set by somebody */
+	int64_t clock_difference;	  /* wall clock minus the time since boot */
 	int64_t pass_started;		  /* wall clock */
 	pid_t pass;			  /* 0: none runs */
 	unsigned crashes;		  /* passes in a row that left no note */
@@ -36,6 +38,9 @@ void supervisor_pass_stop(struct supervisor *supervisor);
 
 /* Sets the moment of the next pass, and tells systemd in STATUS=. */
 int supervisor_schedule(struct supervisor *supervisor, int64_t at, const char *status);
+
+/* From now on a pass follows when the wall clock was set, either way (clock_watch.c). */
+int supervisor_clock_watch(struct supervisor *supervisor);
 
 /* READY=1, once. */
 void supervisor_ready(struct supervisor *supervisor);

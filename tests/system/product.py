@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 
 from host import REPOSITORY, Host
@@ -16,10 +17,9 @@ done
 """
 
 
-# How a service with sanitizers is stopped. After SIGTERM systemd sends SIGCONT, which takes away
-# the SIGSTOP that LeakSanitizer's tracer may be waiting for at that moment: both wait for ever.
-STOP = ("/bin/sh -c 'kill -TERM $MAINPID; "
-        "while kill -0 $MAINPID 2> /dev/null; do sleep 0.01; done'")
+# How a service with sanitizers is stopped: stop.sh says why. Where it is inside a host.
+STOP_PROGRAM = "usr/lib/origin-ca-agent-tests/stop"
+STOP = f"/bin/sh /{STOP_PROGRAM}"
 
 
 class BuildError(RuntimeError):
@@ -57,7 +57,7 @@ def plain_build_directory():
         if not (build / "CMakeCache.txt").exists():
             command(["cmake", "-S", REPOSITORY, "--preset", "release"])
     command(["cmake", "--build", build, "--target", "origin-ca-agent", "origin-ca-supervisor",
-             "origin-ca-sandbox", "crash-driver"])
+             "origin-ca-sandbox", "crash-driver", "turned-clock"])
     return build
 
 
@@ -76,6 +76,8 @@ def install(build, root):
     for directory in (root, *(path for path in root.rglob("*") if path.is_dir())):
         if directory.stat().st_mode & 0o777 == 0o700:
             directory.chmod(0o755)
+    (root / STOP_PROGRAM).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(pathlib.Path(__file__).with_name("stop.sh"), root / STOP_PROGRAM)
     if cache_entry(build, "ORIGIN_CA_SANITIZE"):
         for unit in root.glob("usr/lib/systemd/system/origin-ca-*.service"):
             lines = fit_for_sanitizers(unit.read_text())

@@ -17,6 +17,17 @@ def test_sandbox_counts_misbehaves_and_keeps_what_it_issued(sandbox):
         sandbox.request("GET", "/zones")
 
 
+def test_sandbox_is_stopped_by_its_own_command_also_after_a_daemon_reload(sandbox):
+    """Else systemd's SIGCONT can meet LeakSanitizer's SIGSTOP, and both wait for ever."""
+    sandbox.host.run(["systemctl", "daemon-reload"])
+    show = sandbox.host.show(sandbox.unit, "ExecStop")
+    assert "/bin/sh /usr/lib/origin-ca-agent-tests/stop ;" in show
+    sandbox.stop()
+    journal = sandbox.host.output(["journalctl", "--no-pager", "-o", "cat", "_PID=1"])
+    assert "unknown escape" not in journal
+    assert f"{sandbox.unit}: Control process exited" not in journal
+
+
 def test_client_sees_a_server_that_goes_away_and_a_leaf_that_changes(nginx):
     snippet = nginx.self_signed("example.com")
     nginx.add("example.com", snippet=snippet)

@@ -61,6 +61,12 @@ class Supervisor:
 def start_all(host, sandbox):
     dies, hangs, renews = (Supervisor(host, sandbox, name) for name in ("dies", "hangs", "renews"))
 
+    # Issued a day ago, says the certificate.
+    sandbox.restart("--backdate", str(BACKDATED))
+    renews.configure()
+    renews.command("renew")
+    sandbox.restart()
+
     sandbox.fault("POST /certificates:hang-after:2")
     dies.configure()
     dies.start()
@@ -69,10 +75,7 @@ def start_all(host, sandbox):
     hangs.start()
     hangs.signal_pass(signal.SIGSTOP)
 
-    # Issued a day ago, says the certificate; the renewal falls due while the supervisor runs.
-    renews.configure()
-    renews.command("renew")
-    sandbox.clock(BACKDATED)
+    # The renewal falls due while the supervisor runs.
     expires = int(host.output(["date", "-d", renews.command("status")["not_after"], "+%s"]))
     due = int(host.output(["date", "+%s"])) + 12
     renews.configure(renew_before=f"{expires - due}s")
@@ -83,8 +86,7 @@ def start_all(host, sandbox):
 
 @pytest.fixture(scope="module")
 def supervisors(module_host, build_directory):
-    sandbox = Sandbox(module_host, sandbox_program(build_directory), "--backdate", str(BACKDATED),
-                      plain=True, chaos=False)
+    sandbox = Sandbox(module_host, sandbox_program(build_directory), plain=True, chaos=False)
     return start_all(module_host, sandbox)
 
 

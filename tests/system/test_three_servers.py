@@ -157,9 +157,9 @@ def test_with_a_leaf_that_is_about_to_expire_each_takes_what_it_can(trio):
     agent, sandbox = trio.agent, trio.sandbox
     agent.reset()
     sandbox.mark()
-    sandbox.clock(-int(6.7 * 86400))
+    sandbox.restart("--backdate", str(int(6.7 * 86400)))
     trio.settle(validity="7d")
-    sandbox.clock(0)
+    sandbox.restart()
     trio.servers["haproxy"].break_elsewhere()
     done = agent.renew(check=1)
     assert done.certificate(NAME)["issued"]

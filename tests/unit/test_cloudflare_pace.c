@@ -103,6 +103,13 @@ static void test_wait_that_does_not_fit_fails_at_once_for_all_calls(void **state
 		  "", 0},
 		 0,
 		 3600},
+		/* By the API's clock, whatever ours says, also when it is told after. */
+		{{SCRIPT_ANSWER, 429,
+		  "Retry-After: Sun, 06 Nov 1994 09:49:37 GMT\r\n"
+		  "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+		  "", 0},
+		 0,
+		 3600},
 	};
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct fixture fixture;
@@ -160,6 +167,49 @@ static void test_date_of_the_answer_gives_the_clock_offset(void **state)
 	clock_fix(-1);
 	assert_true(client_clock_offset(fixture.client, &offset));
 	assert_int_equal(offset, 3600);
+	fixture_close(&fixture);
+}
+
+/* Whatever the answer is: a moment is told by a refusal, too, and nothing is tried again for it. */
+static void test_time_is_asked_once_and_any_answer_tells_it(void **state)
+{
+	(void)state;
+	static const char date[] = "Date: Sun, 22 Nov 2026 19:00:00 GMT\r\n";
+	static const struct script_step table[] = {
+		{SCRIPT_ANSWER, 200, date, GOOD, 0},
+		{SCRIPT_ANSWER, 503, date, "<html>", 0},
+		{SCRIPT_ANSWER, 401, date, FAILED("{\"code\":10000}"), 0},
+		{SCRIPT_CUT, 200, date, GOOD, 5},
+	};
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct fixture fixture;
+		int64_t offset = 0;
+		fixture_open(&fixture, &table[i], 1, 0);
+		assert_int_equal(client_clock_ask(fixture.client, &fixture.error), 0);
+		assert_int_equal(client_clock_ask(fixture.client, &fixture.error), 0);
+		assert_true(client_clock_offset(fixture.client, &offset));
+		assert_int_equal(server_count(&fixture.server, "GET /client/v4/ips"), 1);
+		assert_int_equal(fixture.server.request_count, 1);
+		fixture_close(&fixture);
+	}
+}
+
+static void test_time_that_is_not_told_is_no_error_but_silence_is(void **state)
+{
+	(void)state;
+	static const struct script_step steps[][1] = {
+		{{SCRIPT_ANSWER, 200, NULL, GOOD, 0}},
+		{{SCRIPT_DROP, 0, NULL, NULL, 0}},
+	};
+	struct fixture fixture;
+	int64_t offset = 0;
+	FIXTURE_OPEN(&fixture, steps[0], 0);
+	assert_int_equal(client_clock_ask(fixture.client, &fixture.error), 0);
+	assert_false(client_clock_offset(fixture.client, &offset));
+	fixture_close(&fixture);
+	FIXTURE_OPEN(&fixture, steps[1], 0);
+	assert_true(client_clock_ask(fixture.client, &fixture.error) < 0);
+	assert_int_equal(fixture.error.class, ERROR_TRANSIENT);
 	fixture_close(&fixture);
 }
 
@@ -253,6 +303,8 @@ int main(void)
 		cmocka_unit_test(test_wait_that_does_not_fit_fails_at_once_for_all_calls),
 		cmocka_unit_test(test_last_allowed_request_makes_the_next_wait),
 		cmocka_unit_test(test_date_of_the_answer_gives_the_clock_offset),
+		cmocka_unit_test(test_time_is_asked_once_and_any_answer_tells_it),
+		cmocka_unit_test(test_time_that_is_not_told_is_no_error_but_silence_is),
 		cmocka_unit_test(test_eight_threads_make_eight_connections_for_a_thousand_calls),
 		cmocka_unit_test(test_one_refused_thread_makes_all_wait),
 	};

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/random.h"
 #include "pass/note.h"
 #include "pass/schedule.h"
 
@@ -80,19 +81,25 @@ static void test_window_longer_than_the_lifetime_does_not_renew_for_ever(void **
 	assert_true(renewal.window > facts.not_before);
 }
 
+static uint32_t draw(void)
+{
+	return random_u32();
+}
+
 static void test_transient_failures_back_off_to_six_hours(void **state)
 {
 	(void)state;
 	struct error error = {.class = ERROR_TRANSIENT, .code = -EIO};
 
 	for (unsigned count = 1; count < 40; count++) {
-		int64_t delay = schedule_retry(&error, count, false, START) - START;
-		int64_t most = count < 11 ? 30 + (INT64_C(30) << (count - 1)) : 6 * CLOCK_HOUR + 30;
+		int64_t delay =
+			schedule_retry(&error, count, SCHEDULE_NEVER, draw(), START) - START;
+		int64_t most = count < 11 ? 30 + (INT64_C(30) << (count - 1)) : 6 * CLOCK_HOUR;
 		assert_in_range(delay, 30, most);
 	}
 	int64_t longest = 0;
 	for (int i = 0; i < 200; i++) {
-		int64_t delay = schedule_retry(&error, 30, false, START) - START;
+		int64_t delay = schedule_retry(&error, 30, SCHEDULE_NEVER, draw(), START) - START;
 		longest = delay > longest ? delay : longest;
 	}
 	assert_true(longest > 5 * CLOCK_HOUR);
@@ -102,9 +109,9 @@ static void test_retry_after_is_obeyed_within_reason(void **state)
 {
 	(void)state;
 	struct error error = {.class = ERROR_TRANSIENT, .code = -EBUSY, .retry_after = 50000};
-	assert_int_equal(schedule_retry(&error, 1, false, START), START + 50000);
+	assert_int_equal(schedule_retry(&error, 1, SCHEDULE_NEVER, 0, START), START + 50000);
 	error.retry_after = INT64_C(9999999999);
-	assert_int_equal(schedule_retry(&error, 1, false, START), START + CLOCK_DAY);
+	assert_int_equal(schedule_retry(&error, 1, SCHEDULE_NEVER, 0, START), START + CLOCK_DAY);
 }
 
 static void test_permanent_failures_do_not_hammer_but_hurry_in_an_emergency(void **state)
@@ -114,11 +121,74 @@ static void test_permanent_failures_do_not_hammer_but_hurry_in_an_emergency(void
 						   ERROR_BUG};
 	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
 		struct error error = {.class = classes[i], .code = -EACCES};
-		assert_int_equal(schedule_retry(&error, 1, false, START), START + 6 * CLOCK_HOUR);
-		assert_int_equal(schedule_retry(&error, 9, true, START), START + CLOCK_HOUR);
+		assert_int_equal(schedule_retry(&error, 1, SCHEDULE_NEVER, 0, START),
+				 START + 6 * CLOCK_HOUR);
+		assert_int_equal(schedule_retry(&error, 9, 0, 0, START), START + CLOCK_HOUR);
 	}
 	struct error local = {.class = ERROR_LOCAL, .code = -ENOSPC};
-	assert_int_equal(schedule_retry(&local, 7, false, START), START + 5 * CLOCK_MINUTE);
+	assert_int_equal(schedule_retry(&local, 7, SCHEDULE_NEVER, 0, START),
+			 START + 5 * CLOCK_MINUTE);
+}
+
+/* A site that is about to go dark does not wait for a day because an overloaded API said so. */
+static void test_emergency_overrides_what_the_other_side_asks_for_but_not_the_budget(void **state)
+{
+	(void)state;
+	struct error error = {.class = ERROR_TRANSIENT, .code = -EBUSY, .retry_after = 50000};
+	assert_int_equal(schedule_retry(&error, 1, START, 0, START), START + CLOCK_HOUR);
+	/* Before the first certificate nothing goes dark. */
+	assert_int_equal(schedule_retry(&error, 1, 0, 0, START), START + 50000);
+	error.retry_after = 600;
+	assert_int_equal(schedule_retry(&error, 1, START, 0, START), START + 600);
+	struct error budget = {.class = ERROR_BUG, .code = -EDQUOT, .retry_after = 50000};
+	assert_int_equal(schedule_retry(&budget, 1, START, 0, START), START + 50000);
+}
+
+/* Or the first hours of the last twentieth would be slept through. */
+static void test_failure_before_an_emergency_is_not_put_off_into_it(void **state)
+{
+	(void)state;
+	struct error error = {.class = ERROR_CONFIGURATION, .code = -EINVAL};
+	static const struct {
+		int64_t emergency, next;
+	} table[] = {
+		{-5 * CLOCK_HOUR, CLOCK_HOUR},	      /* it has begun */
+		{CLOCK_MINUTE, CLOCK_HOUR},	      /* hourly is enough */
+		{2 * CLOCK_HOUR, 2 * CLOCK_HOUR},     /* as it begins */
+		{6 * CLOCK_HOUR + 1, 6 * CLOCK_HOUR}, /* the backoff ends before */
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		assert_int_equal(schedule_retry(&error, 1, START + table[i].emergency, 0, START),
+				 START + table[i].next);
+	assert_int_equal(schedule_retry(&error, 1, SCHEDULE_NEVER, 0, START),
+			 START + 6 * CLOCK_HOUR);
+}
+
+/* Each try of this class may have made a certificate that is of no use. */
+static void test_broken_contract_is_tried_once_a_day_in_the_end(void **state)
+{
+	(void)state;
+	struct error error = {.class = ERROR_BUG, .code = -EBADMSG};
+	static const int64_t hours[] = {6, 12, 24, 24};
+	for (unsigned i = 0; i < ARRAY_SIZE(hours); i++)
+		assert_int_equal(schedule_retry(&error, i + 1, SCHEDULE_NEVER, 0, START),
+				 START + hours[i] * CLOCK_HOUR);
+	assert_int_equal(schedule_retry(&error, 4000000000U, SCHEDULE_NEVER, 0, START),
+			 START + CLOCK_DAY);
+}
+
+/* A thousand that failed together are one pass, not a thousand. */
+static void test_one_draw_gives_all_of_a_pass_the_same_moment(void **state)
+{
+	(void)state;
+	struct error error = {.class = ERROR_TRANSIENT, .code = -EIO};
+	uint32_t jitter = draw();
+	int64_t first = schedule_retry(&error, 5, SCHEDULE_NEVER, jitter, START);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(schedule_retry(&error, 5, SCHEDULE_NEVER, jitter, START), first);
+	assert_int_equal(schedule_retry(&error, 5, SCHEDULE_NEVER, 0, START), START + 30);
+	assert_in_range(schedule_retry(&error, 5, SCHEDULE_NEVER, UINT32_MAX, START), START + 500,
+			START + 510);
 }
 
 static void test_sixth_certificate_of_a_day_waits_for_the_first_to_be_a_day_old(void **state)
@@ -131,6 +201,18 @@ static void test_sixth_certificate_of_a_day_waits_for_the_first_to_be_a_day_old(
 	state_issue_add(&store, START + 4 * CLOCK_HOUR);
 	assert_int_equal(schedule_budget(&store, START + 5 * CLOCK_HOUR), START + CLOCK_DAY);
 	assert_int_equal(schedule_budget(&store, START + CLOCK_DAY + 1), 0);
+	state_free(&store);
+}
+
+/* Else a step back would be a new day. */
+static void test_clock_that_was_set_back_does_not_renew_the_budget(void **state)
+{
+	(void)state;
+	struct state store = {0};
+	for (int i = 0; i < 5; i++)
+		state_issue_add(&store, START + i);
+	assert_int_equal(schedule_budget(&store, START - CLOCK_HOUR), START + CLOCK_DAY);
+	assert_int_equal(schedule_budget(&store, START - 23 * CLOCK_HOUR), START + CLOCK_DAY);
 	state_free(&store);
 }
 
@@ -155,9 +237,12 @@ static void test_note_survives_the_way_to_the_supervisor(void **state)
 			    .certificates = 3,
 			    .current = 2,
 			    .failing = 1,
-			    .exit_status = 1};
+			    .exit_status = 1,
+			    .clock_offset = -4000,
+			    .clock_heard_at = START};
 	struct note back;
 	strcpy(note.next_reason, "certificate \"shop\"");
+	strcpy(note.clock_source, "[api shop]");
 	assert_non_null(mkdtemp(path));
 	int fd = open(path, O_RDONLY | O_DIRECTORY);
 
@@ -186,6 +271,12 @@ int main(void)
 		cmocka_unit_test(test_permanent_failures_do_not_hammer_but_hurry_in_an_emergency),
 		cmocka_unit_test(
 			test_sixth_certificate_of_a_day_waits_for_the_first_to_be_a_day_old),
+		cmocka_unit_test(
+			test_emergency_overrides_what_the_other_side_asks_for_but_not_the_budget),
+		cmocka_unit_test(test_failure_before_an_emergency_is_not_put_off_into_it),
+		cmocka_unit_test(test_broken_contract_is_tried_once_a_day_in_the_end),
+		cmocka_unit_test(test_one_draw_gives_all_of_a_pass_the_same_moment),
+		cmocka_unit_test(test_clock_that_was_set_back_does_not_renew_the_budget),
 		cmocka_unit_test(test_moments_noted_by_a_clock_that_was_ahead_do_not_block),
 		cmocka_unit_test(test_note_survives_the_way_to_the_supervisor),
 	};

@@ -288,6 +288,18 @@ static void test_an_attempt_remembers_since_when_until_it_is_cleared(void **stat
 	state_attempt_clear(&attempt);
 }
 
+static void test_stuck_since_is_not_in_the_future_once_the_clock_is_right_again(void **state)
+{
+	(void)state;
+	struct state_attempt attempt = {0};
+	struct error error = {.class = ERROR_TRANSIENT, .message = "one"};
+	state_attempt_fail(&attempt, &error, 9000, 9001, NULL);
+	state_attempt_fail(&attempt, &error, 500, 600, NULL);
+	assert_int_equal(attempt.since, 500);
+	assert_int_equal(attempt.count, 2);
+	state_attempt_clear(&attempt);
+}
+
 static void test_a_planted_link_is_replaced_not_written_through(void **state)
 {
 	struct fixture *fixture = *state;
@@ -312,6 +324,8 @@ int main(void)
 		cmocka_unit_test(test_history_and_budget_are_bounded),
 		cmocka_unit_test(test_targets_come_and_go),
 		cmocka_unit_test(test_an_attempt_remembers_since_when_until_it_is_cleared),
+		cmocka_unit_test(
+			test_stuck_since_is_not_in_the_future_once_the_clock_is_right_again),
 		fixture_test(test_a_planted_link_is_replaced_not_written_through),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

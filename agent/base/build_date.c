@@ -1,0 +1,3 @@
+#include "base/clock.h"
+
+const int64_t clock_build_date = ORIGIN_CA_BUILD_DATE;
