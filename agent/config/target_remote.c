@@ -39,6 +39,7 @@ static const struct {
 	{"delivery", IIS, false, NULL},
 	{"keystore_encryption", IIS, false, NULL},
 	{"unit", (unsigned)LOCAL, false, NULL},
+	{"config_test", (unsigned)LOCAL, false, NULL},
 	{"reload", (unsigned)LOCAL, false, NULL},
 	{"reload_command", (unsigned)LOCAL, false, NULL},
 	{"start_stopped", (unsigned)LOCAL, false, NULL},

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/paths.h"
+#include "base/stop.h"
 #include "base/words.h"
 #include "http/options.h"
 
@@ -39,6 +40,18 @@ static int before_sending(void *context, char *peer, char *local, int peer_port,
 	bool again = transfer->sent;
 	transfer->sent = true;
 	return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* CURLOPT_XFERINFOFUNCTION: told to stop, nobody waits for an answer; the next pass looks. */
+static int on_progress(void *context, curl_off_t to_come, curl_off_t came, curl_off_t to_send,
+		       curl_off_t sent)
+{
+	(void)context;
+	(void)to_come;
+	(void)came;
+	(void)to_send;
+	(void)sent;
+	return stop_answer_over();
 }
 
 /* CURLOPT_WRITEFUNCTION. */
@@ -141,6 +154,8 @@ static CURLcode options_set(CURL *easy, const struct http_request *request,
 	HTTP_SET(CURLOPT_WRITEDATA, transfer);
 	HTTP_SET(CURLOPT_HEADERFUNCTION, header_take);
 	HTTP_SET(CURLOPT_HEADERDATA, transfer);
+	HTTP_SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+	HTTP_SET(CURLOPT_NOPROGRESS, 0L);
 	HTTP_SET(CURLOPT_ERRORBUFFER, transfer->words);
 	return code;
 }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "pass/trust.h"
 #include "store/generation.h"
 #include "target/kind.h"
@@ -48,7 +49,7 @@ static int with_order(struct pass *pass, struct pass_job *job, struct pass_targe
 		.snippets = pass->targets[target_job->index].directory,
 		.directory = directory,
 		.where = job->where,
-		.deadline_ms = clock_monotonic_ms() + left,
+		.deadline_ms = stop_cut(clock_monotonic_ms() + left),
 	};
 	if (result == 0)
 		result = use(&order, context, error);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "pass/commit.h"
 #include "pass/group.h"
 #include "pass/job.h"
@@ -84,10 +85,16 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 	if (target_job->target->reload == RELOAD_RESTART && state->verified_generation &&
 	    next < pass->now + RESTART_PAUSE)
 		next = pass->now + RESTART_PAUSE;
+	/* It may only have been too slow for somebody who stopped the agent. */
+	if (stop_requested())
+		next = pass->now;
 	CLEANUP(freep) char *fingerprint = plan_target_fingerprint(pass, job);
 	state_attempt_fail(&state->attempt, &target_job->error, pass->now, next, fingerprint);
-	state_event_add(&job->state, pass->now, target_job->refused ? "rolled-back" : "failed",
-			"%s: %s", target_job->target->name, target_job->error.message);
+	state_event_add_of(&job->state, pass->now, target_job->refused ? "rolled-back" : "failed",
+			   target_job->target->name, "%s: %s", target_job->target->name,
+			   target_job->error.message)
+		->generation = job->state.newest;
+	job->state.counts.failures[target_job->error.class]++;
 	job->dirty = true;
 }
 
@@ -106,8 +113,9 @@ static void settle(struct pass *pass, struct pass_job *job, bool remote)
 		if (target_job->verified)
 			commit_settle(pass, job, target_job);
 		else if (target_job->held) /* it waits with its sibling */
-			state_event_add(&job->state, pass->now, "held", "%s",
-					target_job->error.message);
+			state_event_add_of(&job->state, pass->now, "held", target_job->target->name,
+					   "%s", target_job->error.message)
+				->generation = job->state.newest;
 		else if (target_job->error.code)
 			record_failure(pass, job, target_job);
 	}
@@ -174,6 +182,15 @@ static void prune(struct pass *pass, struct pass_job *job)
 		log_failure(LOG_LEVEL_WARNING, &error);
 }
 
+/* Told to stop before anything of the group was put in place. */
+static void put_off(struct group *group)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		stop_error(&group->items[i].target_job->error, "nothing is deployed");
+		group->items[i].target_job->held = true;
+	}
+}
+
 /* All targets of this host, or all remote ones. */
 static void deploy_targets(struct pass *pass, bool remote)
 {
@@ -183,7 +200,10 @@ static void deploy_targets(struct pass *pass, bool remote)
 			if ((target_kind(pass->config->targets[i]->type)->remote != NULL) != remote)
 				continue;
 			group_fill(pass, i, turn, &group);
-			group_deploy(&group);
+			if (stop_requested())
+				put_off(&group);
+			else
+				group_deploy(&group);
 			free(group.items);
 		}
 	for (size_t i = 0; i < pass->config->target_count && !remote; i++)

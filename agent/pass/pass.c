@@ -7,16 +7,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/stop.h"
 #include "pass/deploy.h"
 #include "pass/derive.h"
 #include "pass/issue.h"
 #include "pass/job.h"
 #include "pass/material.h"
+#include "pass/metrics.h"
+#include "pass/named.h"
 #include "pass/note.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
 #include "pass/served.h"
 #include "pass/settled.h"
+#include "pass/tell.h"
 #include "pass/trust.h"
 #include "pass/wall_clock.h"
 
@@ -101,6 +105,7 @@ static void take_note(struct pass *pass)
 	pass->clock.offset = note.clock_offset;
 	pass->clock.heard_at = note.clock_heard_at;
 	snprintf(pass->clock.source, sizeof(pass->clock.source), "%s", note.clock_source);
+	note_free(&note);
 }
 
 /* A full look at files and served leaves is due twice a day, or when somebody names names. */
@@ -141,6 +146,7 @@ static void work(struct pass *pass)
 		if (pass->jobs[i].issued || pass->jobs[i].derived)
 			plan_targets(pass, &pass->jobs[i]);
 	deploy_all(pass);
+	tell_collect(pass);
 	for (size_t i = 0; i < pass->job_count; i++)
 		job_save(pass, &pass->jobs[i]);
 }
@@ -218,12 +224,14 @@ static void leave_note(struct pass *pass)
 	for (size_t i = 0; i < pass->job_count; i++)
 		note.current += pass_job_current(pass, &pass->jobs[i]);
 	note.failing = note.certificates - note.current;
+	note.credential = named_files(pass->config, &note.files);
 	snprintf(note.next_reason, sizeof(note.next_reason), "%s%s",
 		 pass->next_name ? "certificate " : "full check",
 		 pass->next_name ? pass->next_name : "");
 	struct error error = {0};
 	if (note_save(pass->store.fd, pass->store.path, &note, &error) < 0)
 		log_failure(LOG_LEVEL_WARNING, &error);
+	note_free(&note);
 }
 
 int pass_look(const struct config *config, const struct pass_options *options, struct pass *pass,
@@ -252,6 +260,13 @@ int pass_look(const struct config *config, const struct pass_options *options, s
 	return 0;
 }
 
+static void keep_definitions(const struct pass *pass)
+{
+	struct error error = {0};
+	if (config_keep(pass->config, pass->store.fd, &error) < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
 int pass_run(const struct config *config, const struct pass_options *options, struct pass *pass,
 	     struct error *error)
 {
@@ -267,6 +282,7 @@ int pass_run(const struct config *config, const struct pass_options *options, st
 	if (result < 0)
 		return result;
 
+	keep_definitions(pass);
 	take_note(pass);
 	decide_full(pass);
 	CLEANUP(settled_freep) struct settled *settled = settled_load(pass);
@@ -278,6 +294,7 @@ int pass_run(const struct config *config, const struct pass_options *options, st
 		wall_clock_look(pass);
 	}
 	leave_note(pass);
+	metrics_write(pass);
 	return 0;
 }
 
@@ -315,6 +332,9 @@ void pass_free(struct pass *pass)
 		root_list_free(&pass->accounts[i].roots_anew);
 	}
 	free(pass->accounts);
+	for (size_t i = 0; i < pass->event_count; i++)
+		event_free(&pass->events[i]);
+	free(pass->events);
 	unit_close(pass->bus);
 	store_close(&pass->store);
 	*pass = (struct pass){0};

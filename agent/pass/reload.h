@@ -21,9 +21,14 @@ enum {
  * RELOAD_STARTED. Of a remote target, delivers each of the group's certificates (delivery.h).
  * Nothing to do for `reload = none`. -ESHUTDOWN when the unit does not run and is not to be
  * started, -ENOENT when there is no such unit: then nobody has read the new snippet yet. Other
- * errors: it was refused; -EHOSTDOWN when the unit went down over it. `flags`: enum reload_flag.
+ * errors: it was refused; -EHOSTDOWN when the unit went down over it, -EBADMSG when its own test of
+ * the configuration refused it (config_test.h): the server was not touched then. `flags`: enum
+ * reload_flag.
  */
 int reload_target(const struct group *group, unsigned flags, struct error *error);
+
+/* Only the test: 0 when it passes or there is none, otherwise as above. */
+int reload_test(struct pass *pass, const struct config_target *target, struct error *error);
 
 /* The unit of a target: as configured, or the first of its type that exists. */
 int reload_unit(struct unit_bus *bus, const struct config_target *target, const char **ret_unit,

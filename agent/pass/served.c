@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "pass/delivery.h"
 #include "pass/siblings.h"
 #include "pass/verify.h"
@@ -31,6 +32,8 @@ void served_look(struct pass *pass, bool remote)
 		for (size_t j = 0; j < pass->jobs[i].target_count; j++) {
 			struct pass_target_job *target_job = &pass->jobs[i].targets[j];
 			struct pass_target *target = &pass->targets[target_job->index];
+			if (stop_requested())
+				return; /* what was seen before still counts */
 			if (!target_job->verified || siblings_none(target_job) != remote)
 				continue;
 			if (remote && !pass->options.dry_run)
