@@ -140,7 +140,7 @@ static int token_check(const char *token, size_t length, const char *path, struc
 	static const char make[] = "make an API token with the permission Zone > SSL and "
 				   "Certificates > Edit at dash.cloudflare.com/profile/api-tokens";
 
-	if (length == 0 && is_credential(path))
+	if (length == 0 && token_is_credential(path))
 		return credential_missing(error, make);
 	if (length == 0)
 		return refuse(error, path, "is empty", make);

@@ -167,6 +167,9 @@ static int run(struct attempt *attempt, struct error *error)
 	}
 	if (result == 0)
 		result = attempt_account_usable(attempt->account, error);
+	/* What one has heard of the time spares the others a key. */
+	if (result == 0)
+		result = wall_clock_heard(attempt->account, error);
 	if (result == 0) {
 		attempt->client = attempt->account->client;
 		result = store_certificate_open(&pass->store, certificate->name, true,

@@ -8,7 +8,8 @@ _origin_ca_agent_certificates() {
 _origin_ca_agent() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word command=
 	local commands='init run renew check status render probe'
-	local options='--config --renew-now --json --dry-run --force --verbose --help --version'
+	local options='--config --renew-now --json --dry-run --force --verbose --help --version
+		--watch --html'
 	local of_init='--hostnames --name --target --token-file --endpoint --ca-file --enable
 		--no-enable --yes'
 	COMPREPLY=()

@@ -34,6 +34,8 @@ complete -c origin-ca-agent -l force -d 'issue anew; with init: replace files'
 complete -c origin-ca-agent -s v -l verbose -d 'more lines on standard error'
 complete -c origin-ca-agent -s h -l help -d 'a short text'
 complete -c origin-ca-agent -l version -d 'the version'
+complete -c origin-ca-agent -l watch -d 'status: go on showing it'
+complete -c origin-ca-agent -l html -d 'status: one page for a browser'
 
 set -l init '__fish_seen_subcommand_from init'
 complete -c origin-ca-agent -n $init -l hostnames -x -d 'names of the certificate'
