@@ -65,7 +65,7 @@ static void summary(const struct status *status, struct buffer *page)
 	buffer_add_text(page, "</ul>\n");
 }
 
-static void trouble(const struct error *error, struct buffer *page)
+static void trouble_of_pass(const struct error *error, struct buffer *page)
 {
 	buffer_add_text(page, "<p class=\"trouble\"><b>");
 	page_text(page, error->message);
@@ -93,9 +93,9 @@ static void top(const struct status *status, struct buffer *page)
 	buffer_add_format(page, ". origin-ca-agent %s</p>\n", path_version);
 	struct error failed = {0};
 	if (failed_pass_error(&status->pass, &failed))
-		trouble(&failed, page);
+		trouble_of_pass(&failed, page);
 	if (status->pass.clock.error.code)
-		trouble(&status->pass.clock.error, page);
+		trouble_of_pass(&status->pass.clock.error, page);
 }
 
 static void names(const struct pass_job *job, struct buffer *page)

@@ -5,11 +5,15 @@ import pathlib
 
 from cryptography import x509
 
+from agent import USER
+
 PROGRAM = pathlib.Path(__file__).resolve().parent / "fake_acm.py"
 UNIT = "fake-acm.service"
+OWNER = f"{USER}:{USER}"
 DIRECTORY = "/srv/acm"
 ENDPOINT = "http://127.0.0.1:4566"
-FILE = "/root/.aws/credentials"
+FILE = "/etc/origin-ca-agent/aws-credentials"
+ENVIRONMENT = {"AWS_SHARED_CREDENTIALS_FILE": FILE}
 ACCESS, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 ROLE_ACCESS, ROLE_SECRET = "ASIAIOSFODNN7EXAMPLE", "role+secret/K7MDENGbPxRfiCYEXAMPLEKEY"
 ROLE_TOKEN = "FwoGZXIvYXdzEBYaD+" + "abcdefgh/012345+" * 24 + "=="      # longer than a line of inih
@@ -37,7 +41,7 @@ class Amazon:
         self.host.remove(f"{DIRECTORY}/requests.jsonl")
         self.host.write(f"{DIRECTORY}/certificates.json", "{}")
         self.host.write(FILE, f"[default]\naws_access_key_id = {ACCESS}\n"
-                        f"aws_secret_access_key = {SECRET}\n", mode=0o600)
+                        f"aws_secret_access_key = {SECRET}\n", mode=0o600, owner=OWNER)
 
     def mode(self, text=""):
         self.host.write(f"{DIRECTORY}/mode", text)

@@ -65,7 +65,8 @@ class Account:
         shown = {name: hashlib.sha256(value.encode()).hexdigest() if name == "key" else value
                  for name, value in parameters.items()}
         with self.lock, (self.directory / "requests.jsonl").open("a") as file:
-            file.write(json.dumps({"function": function, "parameters": shown, "mode": mode}) + "\n")
+            line = {"function": function, "parameters": shown, "mode": mode}
+            file.write(json.dumps(line) + "\n")
 
     # --- the calls
 

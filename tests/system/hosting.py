@@ -7,6 +7,7 @@ from cryptography import x509
 
 import by_hand
 import network
+from agent import USER as AGENT
 
 PROGRAM = pathlib.Path(__file__).resolve().parent / "fake_cpanel.py"
 UNIT = "fake-cpanel.service"
@@ -52,7 +53,7 @@ class Hosting:
             "keys": {network.leaf_from_der(pair.certificate.public_bytes(
                 by_hand.Encoding.DER)).sha256: {"key": pair.key_pem, "cab": ""}
                 for pair in self.before.values()}}))
-        self.host.write(TOKEN_FILE, TOKEN + "\n", mode=0o600)
+        self.host.write(TOKEN_FILE, TOKEN + "\n", mode=0o600, owner=f"{AGENT}:{AGENT}")
 
     def mode(self, text=""):
         """How to misbehave, see fake_cpanel.py: "cut SSL/install_ssl"."""

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from amazon import (ACCESS, DIRECTORY, ENDPOINT, FILE, ROLE_ACCESS, ROLE_SECRET, ROLE_TOKEN,
-                    SECRETS, Amazon)
+from amazon import (ACCESS, DIRECTORY, ENDPOINT, ENVIRONMENT, FILE, OWNER, ROLE_ACCESS,
+                    ROLE_SECRET, ROLE_TOKEN, SECRETS, Amazon)
 
 NAME = "example.com"
 NAMES = ["example.com", "*.example.com"]
@@ -20,7 +20,10 @@ def fixture_account(module_host):
 
 
 @pytest.fixture(name="amazon")
-def fixture_amazon(clean_agent, account):
+def fixture_amazon(clean_agent, account, monkeypatch):
+    command = clean_agent.command
+    monkeypatch.setattr(clean_agent, "command", lambda *words, env=None, **options: command(
+        *words, env={**ENVIRONMENT, **(env or {})}, **options))
     account.reset()
     clean_agent.target("load-balancer", **account.keys())
     clean_agent.certificate(NAME, **KEYS)
@@ -79,7 +82,8 @@ def test_request_is_the_one_that_awscli_sends(clean_agent, amazon):
                      "--endpoint-url", ENDPOINT, "--certificate", f"fileb://{live}/cert.pem",
                      "--private-key", f"fileb://{live}/key.pem", "--certificate-chain",
                      "fileb:///run/chain.pem", "--tags",
-                     *(f"Key={tag['Key']},Value={tag['Value']}" for tag in ours["body"]["Tags"])])
+                     *(f"Key={tag['Key']},Value={tag['Value']}" for tag in ours["body"]["Tags"])],
+                    env=ENVIRONMENT)
     theirs = amazon.requests("ImportCertificate")[-1]
     assert ours["body"] == theirs["body"] and ours["path"] == theirs["path"] == "/"
     for name in ("content-type", "x-amz-target", "host"):
@@ -175,7 +179,7 @@ def test_profile_and_file_that_others_read(clean_agent, amazon):
     amazon.host.write(FILE, f"[default]\naws_access_key_id=AKIAWRONG\naws_secret_access_key=x\n"
                       f"[bastion]\naws_access_key_id = {ROLE_ACCESS}\n"
                       f"aws_secret_access_key={ROLE_SECRET}\naws_session_token = {ROLE_TOKEN}\n",
-                      mode=0o600)
+                      mode=0o600, owner=OWNER)
     clean_agent.target("load-balancer", **amazon.keys(profile="bastion"))
     clean_agent.renew(check=0)
     assert access_keys(amazon) == {ROLE_ACCESS}
@@ -199,7 +203,7 @@ def test_no_credentials_anywhere_is_told_with_all_places(clean_agent, amazon):
 
 def test_wrong_secret_is_refused_by_the_signature(clean_agent, amazon):
     amazon.host.write(FILE, f"[default]\naws_access_key_id = {ACCESS}\n"
-                      "aws_secret_access_key = not+the/right+one\n", mode=0o600)
+                      "aws_secret_access_key = not+the/right+one\n", mode=0o600, owner=OWNER)
     error = told(clean_agent.renew(check=1))
     assert error["class"] == "authorization" and "InvalidSignatureException" in error["message"]
     assert "not+the/right+one" not in json.dumps(error)

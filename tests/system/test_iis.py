@@ -10,6 +10,7 @@ import pytest
 
 import by_hand
 import network
+from agent import USER
 
 NAME = "example.com"
 NAMES = ["example.com", "*.example.com", "www.example.org"]
@@ -29,7 +30,8 @@ def keys(**more):
 def fixture_share(module_host):
     """A mounted share, and who serves what is in it."""
     module_host.run(["mkdir", "-p", SHARE])
-    module_host.write(PASSWORD_FILE, PASSWORD + "\n", mode=0o600)
+    module_host.run(["chown", f"{USER}:", SHARE])
+    module_host.write(PASSWORD_FILE, PASSWORD + "\n", mode=0o600, owner=f"{USER}:{USER}")
     module_host.run(["systemd-run", "--quiet", "--unit=fake-iis.service", "/usr/bin/python3",
                      str(FAKE), SHARE, str(PORT), PASSWORD_FILE])
     module_host.wait(lambda: module_host.listening(PORT))
@@ -107,7 +109,8 @@ def test_rotation_replaces_each_file_at_once(clean_agent, iis):
 def test_what_was_there_before_comes_back(clean_agent, iis):
     """Nobody serves the new file: what the store had is put back, byte by byte."""
     clean_agent.target("iis", **keys(probe="127.0.0.1:9", probe_timeout="1s"))
-    iis.write(f"{SHARE}/example.com.pfx", by_hand.pair(NAME).keystore, mode=0o600)
+    iis.write(f"{SHARE}/example.com.pfx", by_hand.pair(NAME).keystore, mode=0o600,
+              owner=f"{USER}:{USER}")
     before = iis.read(f"{SHARE}/example.com.pfx", binary=True)
     clean_agent.renew(check=1)
     assert iis.read(f"{SHARE}/example.com.pfx", binary=True) == before
