@@ -16,7 +16,7 @@ packages=(
 	openssl ca-certificates curl jq diffutils
 	gnutls-bin python3-botocore awscli
 	scdoc man-db lintian rpm zsh fish bash-completion ansible-core python3-apt
-	prometheus python3-jsonschema chromium
+	prometheus python3-jsonschema chromium chromium-driver fonts-dejavu-core
 )
 policy=/usr/sbin/policy-rc.d
 policy_mark='# made by origin-ca-agent/tests/setup.sh, and removed by it'
