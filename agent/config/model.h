@@ -171,6 +171,20 @@ enum certificate_format {
 	FORMAT_COMBINED = 1 << 3, /* full chain and key, PEM */
 };
 
+/* What is done about a zone's SSL/TLS mode once a certificate is seen served. */
+enum ssl_mode {
+	SSL_UNMANAGED,
+	SSL_STRICT,	      /* the zone is brought to Full (strict) */
+	SSL_STRICT_HOSTNAMES, /* only the certificate's hostnames, by a configuration rule */
+};
+
+/* Where a first certificate may come from besides Cloudflare. */
+enum adopt_choice {
+	ADOPT_AUTO, /* from the files that the targets' own configuration names */
+	ADOPT_NEVER,
+	ADOPT_FILES, /* from adopt_certificate and adopt_key */
+};
+
 struct config_certificate {
 	char *name;
 	struct config_place place;
@@ -194,6 +208,10 @@ struct config_certificate {
 	char *keystore_password_file;	 /* absolute; of keystore.p12; or NULL */
 	bool chain_root;		 /* chain.pem is the root, not empty */
 	bool authenticated_origin_pulls; /* servers ask for Cloudflare's client certificate */
+	int64_t revoke_superseded;	 /* seconds after the successor was verified; -1: never */
+	enum ssl_mode ssl_mode;
+	enum adopt_choice adopt;
+	char *adopt_certificate, *adopt_key; /* absolute; or NULL */
 	struct file_access access; /* of key.pem; certificates are the same plus world-readable;
 				      default 0600 */
 };

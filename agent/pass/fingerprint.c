@@ -32,6 +32,13 @@ char *plan_fingerprint(const struct pass_job *job)
 	for (size_t i = 0; i < api->root_sha256.count; i++)
 		buffer_add_format(&text, "%s\n", api->root_sha256.items[i]);
 
+	if (certificate->adopt == ADOPT_FILES) {
+		buffer_add_format(&text, "%s %s\n", certificate->adopt_certificate,
+				  certificate->adopt_key);
+		fingerprint_file(&text, certificate->adopt_certificate);
+		fingerprint_file(&text, certificate->adopt_key);
+	}
+
 	/* A token, authority, key, request or password that was replaced is tried at once. */
 	CLEANUP(freep) char *token = token_path(api);
 	fingerprint_file(&text, token);

@@ -38,6 +38,7 @@ void job_take_generation(struct pass_job *job, int directory, unsigned number,
 	free(state->id);
 	state->id = string_copy(meta->id);
 	state->validity_days = meta->validity_days;
+	state->imported = meta->imported;
 	state->newest = number;
 	state->checked_at = now;
 	job->dirty = true;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/stop.h"
+#include "pass/adopt.h"
 #include "pass/deploy.h"
 #include "pass/derive.h"
 #include "pass/issue.h"
@@ -17,9 +18,12 @@
 #include "pass/named.h"
 #include "pass/note.h"
 #include "pass/plan.h"
+#include "pass/revocation.h"
 #include "pass/schedule.h"
 #include "pass/served.h"
 #include "pass/settled.h"
+#include "pass/ssl_mode.h"
+#include "pass/superseded.h"
 #include "pass/tell.h"
 #include "pass/trust.h"
 #include "pass/wall_clock.h"
@@ -129,26 +133,42 @@ static void plan_all(struct pass *pass)
 		served_look(pass, true);
 }
 
+/* When something at Cloudflare is due besides renewal. */
+static void note_due(struct pass *pass, struct pass_job *job)
+{
+	if (job->settled)
+		return;
+	int64_t due = superseded_due(job);
+	int64_t mode = ssl_mode_due(pass, job);
+	job->due_at = due && (!mode || due < mode) ? due : mode;
+}
+
 /* Everything between the plan and the note. */
 static void work(struct pass *pass)
 {
 	trust_load(pass);
 	plan_all(pass);
 	wall_clock_look(pass);
+	revocation_check(pass);
 	issue_prepare(pass);
 	if (trust_fetch(pass))
 		derive_plan_again(pass);
+	adopt_all(pass);
 	issue_all(pass);
 	trust_take_anew(pass);
 	wall_clock_learn(pass);
 	derive_all(pass);
 	for (size_t i = 0; i < pass->job_count; i++)
-		if (pass->jobs[i].issued || pass->jobs[i].derived)
+		if (pass->jobs[i].issued || pass->jobs[i].imported || pass->jobs[i].derived)
 			plan_targets(pass, &pass->jobs[i]);
 	deploy_all(pass);
+	superseded_revoke_all(pass);
+	ssl_mode_all(pass);
 	tell_collect(pass);
-	for (size_t i = 0; i < pass->job_count; i++)
+	for (size_t i = 0; i < pass->job_count; i++) {
+		note_due(pass, &pass->jobs[i]);
 		job_save(pass, &pass->jobs[i]);
+	}
 }
 
 /* Most passes end here: all is as the last one left it. */
@@ -184,6 +204,7 @@ static void find_next(struct pass *pass)
 			sooner(pass, state->renew_at, name);
 		else
 			sooner(pass, pass->now + CLOCK_HOUR, name);
+		sooner(pass, job->due_at, name);
 		/* A local failure outside of issuing and deploying is no recorded attempt. */
 		if (job->error.code)
 			sooner(pass, pass->now + RETRY_PAUSE, name);
@@ -323,6 +344,7 @@ void pass_free(struct pass *pass)
 	free(pass->targets);
 	for (size_t i = 0; pass->accounts && i < pass->config->api_count; i++) {
 		client_free(pass->accounts[i].client);
+		zone_cache_free(&pass->accounts[i].zones);
 		root_list_free(&pass->accounts[i].roots);
 		free(pass->accounts[i].client_ca);
 		X509_free(pass->accounts[i].client_authority);
@@ -368,7 +390,8 @@ bool pass_changed(const struct pass *pass)
 {
 	for (size_t i = 0; i < pass->job_count; i++) {
 		const struct pass_job *job = &pass->jobs[i];
-		if (job->issued || job->derived || job->recovered || job->repaired)
+		if (job->issued || job->imported || job->derived || job->recovered ||
+		    job->repaired || job->revoked)
 			return true;
 		for (size_t j = 0; j < job->target_count; j++)
 			if (job->targets[j].deployed)
