@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+#include "base/memory.h"
 
 enum {
 	LINE_SIZE = 2048
@@ -61,7 +67,7 @@ static void emit(enum log_level level, const char *format, va_list arguments)
 		start = snprintf(line, sizeof(line), "<%d>", (int)level);
 	else if (level <= LOG_LEVEL_WARNING)
 		start = snprintf(line, sizeof(line),
-				 "%s: ", level == LOG_LEVEL_ERROR ? "error" : "warning");
+				 "%s: ", level <= LOG_LEVEL_ERROR ? "error" : "warning");
 
 	size_t room = sizeof(line) - (size_t)start - 1;
 	int length = vsnprintf(line + start, room, format, arguments);
@@ -103,6 +109,33 @@ static void emit_plain(enum log_level level, const char *format, ...)
 	va_start(arguments, format);
 	emit(level, format, arguments);
 	va_end(arguments);
+}
+
+/* False when journald did not take it. */
+static bool journal_send(enum log_level level, const char *text, const struct string_list *fields)
+{
+	static const char identifier[] = "SYSLOG_IDENTIFIER=origin-ca-agent";
+	CLEANUP(freep) char *message = string_format("MESSAGE=%s", text);
+	for (char *letter = message; *letter; letter++)
+		if ((unsigned char)*letter < 0x20)
+			*letter = ' ';
+	CLEANUP(freep) char *priority = string_format("PRIORITY=%d", (int)level);
+	CLEANUP(freep) struct iovec *parts = memory_alloc(fields->count + 3, sizeof(*parts));
+	size_t count = 0;
+	parts[count++] = (struct iovec){message, strlen(message)};
+	parts[count++] = (struct iovec){priority, strlen(priority)};
+	parts[count++] = (struct iovec){(void *)(uintptr_t)identifier, sizeof(identifier) - 1};
+	for (size_t i = 0; i < fields->count; i++)
+		parts[count++] = (struct iovec){fields->items[i], strlen(fields->items[i])};
+	return sd_journal_sendv(parts, (int)count) == 0;
+}
+
+void log_entry(enum log_level level, const char *text, const struct string_list *fields)
+{
+	if (level > output.most)
+		return;
+	if (!output.journal || !fields || !journal_send(level, text, fields))
+		emit_plain(level, "%s", text);
 }
 
 void log_failure(enum log_level level, const struct error *error)

@@ -11,8 +11,9 @@ struct summary_line {
 	char *name;
 	char *kind; /* what it is compared by */
 	char *words;
-	bool alike;	      /* `kind` was made of the words */
-	size_t place;	      /* in the order in which they came */
+	struct string_list fields; /* the first is the MESSAGE_ID; or none */
+	bool alike;		   /* `kind` was made of the words */
+	size_t place;		   /* in the order in which they came */
 	size_t first, others; /* the place of the first of its kind; there: how many follow it */
 };
 
@@ -57,11 +58,25 @@ void summary_add(struct summary *summary, enum log_level level, const char *name
 	summary->count++;
 }
 
+void summary_add_event(struct summary *summary, enum log_level level, const char *name,
+		       const char *kind, const char *words, struct string_list *fields)
+{
+	summary_add(summary, level, name, kind, words);
+	summary->lines[summary->count - 1].fields = *fields;
+	*fields = (struct string_list){0};
+}
+
+static const char *first_field(const struct summary_line *line)
+{
+	return line->fields.count ? line->fields.items[0] : "";
+}
+
 static int compare_kinds(const struct summary_line *one, const struct summary_line *other)
 {
 	if (one->level != other->level)
 		return one->level < other->level ? -1 : 1;
-	return strcmp(one->kind, other->kind);
+	int order = strcmp(first_field(one), first_field(other));
+	return order ? order : strcmp(one->kind, other->kind);
 }
 
 static int compare(const void *one, const void *other)
@@ -95,16 +110,6 @@ static void find_kinds(struct summary *summary)
 	qsort(lines, summary->count, sizeof(*lines), compare_places);
 }
 
-static void put(enum log_level level, const char *text)
-{
-	if (level == LOG_LEVEL_ERROR)
-		log_error("%s", text);
-	else if (level == LOG_LEVEL_WARNING)
-		log_warning("%s", text);
-	else
-		log_notice("%s", text);
-}
-
 /* "NAME, NAME, NAME and 197 more" of those that are like the one at `place`. */
 static void add_names(const struct summary *summary, size_t place, size_t named,
 		      struct buffer *text)
@@ -116,6 +121,35 @@ static void add_names(const struct summary *summary, size_t place, size_t named,
 			buffer_add_format(text, "%s%s", told++ ? ", " : "", summary->lines[i].name);
 	if (all > told)
 		buffer_add_format(text, " and %zu more", all - told);
+}
+
+static int compare_text(const void *one, const void *other)
+{
+	return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+/* The fields of all that are like the one at `place`, each once; the strings stay theirs. Free the
+ * items. */
+static struct string_list all_fields(const struct summary *summary, size_t place)
+{
+	struct string_list all = {0};
+	size_t room = 0;
+	for (size_t i = place; i < summary->count; i++)
+		if (summary->lines[i].first == place)
+			room += summary->lines[i].fields.count;
+	all.items = memory_alloc(room, sizeof(*all.items));
+	for (size_t i = place; i < summary->count; i++) {
+		const struct summary_line *line = &summary->lines[i];
+		for (size_t j = 0; line->first == place && j < line->fields.count; j++)
+			all.items[all.count++] = line->fields.items[j];
+	}
+	qsort(all.items, all.count, sizeof(*all.items), compare_text);
+	size_t kept = 0;
+	for (size_t i = 0; i < all.count && kept < SUMMARY_FIELDS; i++)
+		if (kept == 0 || strcmp(all.items[i], all.items[kept - 1]) != 0)
+			all.items[kept++] = all.items[i];
+	all.count = kept;
+	return all;
 }
 
 static void put_many(const struct summary *summary, size_t place, const char *things)
@@ -131,7 +165,9 @@ static void put_many(const struct summary *summary, size_t place, const char *th
 		buffer_add_format(&text, "; the first of them: %s", line->words);
 	else
 		buffer_add_text(&text, ")");
-	put(line->level, buffer_text(&text));
+	struct string_list fields = all_fields(summary, place);
+	log_entry(line->level, buffer_text(&text), fields.count ? &fields : NULL);
+	free(fields.items);
 	buffer_free(&text);
 }
 
@@ -156,7 +192,7 @@ void summary_log(struct summary *summary, const char *things, const char *more)
 			continue;
 		}
 		char *text = string_format("%s: %s", line->name, line->words);
-		put(line->level, text);
+		log_entry(line->level, text, line->fields.count ? &line->fields : NULL);
 		free(text);
 	}
 	if (left_out)
@@ -166,6 +202,7 @@ void summary_log(struct summary *summary, const char *things, const char *more)
 		free(summary->lines[i].name);
 		free(summary->lines[i].kind);
 		free(summary->lines[i].words);
+		string_list_free(&summary->lines[i].fields);
 	}
 	free(summary->lines);
 	*summary = (struct summary){0};

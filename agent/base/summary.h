@@ -13,9 +13,10 @@
 #include "base/log.h"
 
 enum {
-	SUMMARY_EACH = 20,  /* names that get a line each, of one kind of event */
-	SUMMARY_NAMED = 3,  /* names in the one line for more of them */
-	SUMMARY_LINES = 100 /* of each level that summary_log() writes, whatever happened */
+	SUMMARY_EACH = 20,    /* names that get a line each, of one kind of event */
+	SUMMARY_NAMED = 3,    /* names in the one line for more of them */
+	SUMMARY_FIELDS = 900, /* of one line for many; journald takes 1024 */
+	SUMMARY_LINES = 100   /* of each level that summary_log() writes, whatever happened */
 };
 
 struct summary_line;
@@ -32,6 +33,14 @@ struct summary {
  */
 void summary_add(struct summary *summary, enum log_level level, const char *name, const char *kind,
 		 const char *words);
+
+/*
+ * As above for an event with structured fields (base/log.h), which become the summary's: one line
+ * for many has the fields of all of them, each once. Only those with the same first field, the
+ * MESSAGE_ID, are told of together.
+ */
+void summary_add_event(struct summary *summary, enum log_level level, const char *name,
+		       const char *kind, const char *words, struct string_list *fields);
 
 /* Logs all of it, in the order of summary_add(). `things`: "certificates"; `more`: where the rest
  * is to be found when it is too much. Frees the lines. */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "commands/command.h"
+#include "pass/hook.h"
 #include "pass/report.h"
 
 static int run(const struct command_options *options, const struct pass_options *pass_options,
@@ -41,6 +42,9 @@ static int run(const struct command_options *options, const struct pass_options 
 	} else {
 		report_log(&pass);
 	}
+	/* The next pass need not wait for it. */
+	store_close(&pass.store);
+	hook_run(&pass);
 	pass_free(&pass);
 	if (stop_requested())
 		log_notice("stopped as told; what is left is for the next pass");

@@ -60,6 +60,18 @@ static int set_pass_timeout(const struct value *value, void *object)
 	return value_duration(value, 1, CLOCK_DAY, &section->agent.pass_timeout);
 }
 
+static int set_event_hook(const struct value *value, void *object)
+{
+	struct agent_section *section = object;
+	return value_command(value, &section->agent.event_hook);
+}
+
+static int set_metrics_file(const struct value *value, void *object)
+{
+	struct agent_section *section = object;
+	return value_path(value, &section->agent.metrics_file);
+}
+
 static const struct section_key keys[] = {
 	{"state_dir", set_state_dir, TEXT_PLAIN},
 	{"conf_dir", set_conf_dir, TEXT_PLAIN},
@@ -68,8 +80,8 @@ static const struct section_key keys[] = {
 	{"concurrency", set_concurrency, TEXT_PLAIN},
 	{"keep_generations", set_keep_generations, TEXT_PLAIN},
 	{"pass_timeout", set_pass_timeout, TEXT_PLAIN},
-	{"event_hook", NULL, TEXT_PLAIN},
-	{"metrics_file", NULL, TEXT_PLAIN},
+	{"event_hook", set_event_hook, TEXT_WORDS},
+	{"metrics_file", set_metrics_file, TEXT_PLAIN},
 };
 
 int agent_path(const char *path, char **ret_path, struct error *error)
@@ -201,6 +213,8 @@ void config_agent_free(struct config_agent *agent)
 {
 	free(agent->state_dir);
 	free(agent->conf_dir);
+	string_list_free(&agent->event_hook);
+	free(agent->metrics_file);
 	*agent = (struct config_agent){0};
 }
 

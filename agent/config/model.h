@@ -58,6 +58,15 @@ struct config_agent {
 	unsigned concurrency;	   /* 1 to 64 */
 	unsigned keep_generations; /* 1 to 100 */
 	int64_t pass_timeout;
+	struct string_list event_hook; /* argv, the first absolute; empty: none */
+	char *metrics_file;	       /* absolute, or NULL: STATE/metrics.prom */
+};
+
+/* What the default token file gave when it was read beforehand, as root: the agent's user may not.
+ */
+struct config_token {
+	char *text; /* secret; NULL: there is none, and why: */
+	struct error error;
 };
 
 struct config_api {
@@ -65,8 +74,10 @@ struct config_api {
 	struct config_place place;
 	char *endpoint;	  /* without a final slash; https, or http for a loopback address */
 	char *token_file; /* absolute, or NULL: systemd credential, else the default path */
-	char *ca_file;	  /* absolute, or NULL: the system's */
-	char *proxy;	  /* or NULL: the usual environment variables */
+	const struct config_token *token; /* the caller's, set after loading, where token_file is
+					     NULL; or NULL: the token is read when it is needed */
+	char *ca_file;			  /* absolute, or NULL: the system's */
+	char *proxy;			  /* or NULL: the usual environment variables */
 	int64_t timeout;
 	char *root_url; /* directory of the published roots, without a final slash; https, or http
 			   for a loopback address */
@@ -102,7 +113,9 @@ struct config_target {
 	enum reload_method reload;
 	char *manager_url; /* Tomcat's manager, without a final slash: https, or http for a loopback
 			      address; set for RELOAD_SSL */
-	char *manager_credentials_file;	   /* absolute; "USER:PASSWORD"; set for RELOAD_SSL */
+	char *manager_credentials_file; /* absolute; "USER:PASSWORD"; set for RELOAD_SSL */
+	char *config_test; /* the oneshot service that tests the configuration, or NULL: by unit */
+	bool untested;	   /* `config_test = none` */
 	struct string_list reload_command; /* argv, the first absolute; for RELOAD_COMMAND */
 	int64_t reload_timeout;		   /* seconds, of unit, manager or command */
 	char *template_name; /* file name without ".mustache", default by type, or absolute path */

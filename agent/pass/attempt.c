@@ -167,6 +167,9 @@ static int run(struct attempt *attempt, struct error *error)
 	}
 	if (result == 0)
 		result = attempt_account_usable(attempt->account, error);
+	/* What one has heard of the time spares the others a key. */
+	if (result == 0)
+		result = wall_clock_heard(attempt->account, error);
 	if (result == 0) {
 		attempt->client = attempt->account->client;
 		result = store_certificate_open(&pass->store, certificate->name, true,
@@ -193,9 +196,23 @@ static void record_failure(struct pass *pass, struct pass_job *job, const struct
 	int64_t next = schedule_retry(error, job->state.issue.count + 1,
 				      job_emergency_at(pass, job), pass->jitter, now);
 	state_attempt_fail(&job->state.issue, error, now, next, fingerprint);
-	state_event_add(&job->state, pass->now, "failed", "%s", error->message);
+	state_event_add(&job->state, now, "failed", "%s", error->message);
+	job->state.counts.failures[error->class]++;
 	job->error = *error;
 	job->dirty = true;
+}
+
+static void record_success(struct pass_job *job)
+{
+	struct state *state = &job->state;
+	const char *verb = job->adopted ? "adopted" : "issued";
+	char until[CLOCK_TEXT_SIZE];
+	int64_t now = clock_now();
+	state_event_add(state, now, verb, "%s generation %u (serial %s, valid until %s)", verb,
+			state->newest, state->facts.serial,
+			clock_format(state->facts.not_after, until))
+		->generation = state->newest;
+	state->counts.success_at = now;
 }
 
 void attempt_run(struct pass *pass, struct pass_job *job)
@@ -204,6 +221,7 @@ void attempt_run(struct pass *pass, struct pass_job *job)
 	struct error error = {0};
 
 	pthread_mutex_lock(&job->lock);
+	job->state.counts.attempts++;
 	int result = run(&attempt, &error);
 	if (result < 0 && stop_requested() && error.class == ERROR_TRANSIENT) {
 		/* Nobody's failure: the next pass goes on at once. */
@@ -217,9 +235,7 @@ void attempt_run(struct pass *pass, struct pass_job *job)
 		job->reissue = 0;
 		error_clear(&job->error);
 		state_attempt_clear(&job->state.issue);
-		state_event_add(&job->state, pass->now, job->adopted ? "adopted" : "issued",
-				"generation %u, serial %s", job->state.newest,
-				job->state.facts.serial);
+		record_success(job);
 	}
 	/* Budget, backoff and number must outlive a pass that is killed after this. */
 	job_save(pass, job);

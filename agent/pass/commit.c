@@ -403,8 +403,9 @@ void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_j
 {
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
 	if (target_job->deployed)
-		state_event_add(&job->state, clock_now(), "deployed",
-				"generation %u is served by %s", job->state.newest, state->name);
+		state_event_add_of(&job->state, clock_now(), "deployed", state->name,
+				   "generation %u is served by %s", job->state.newest, state->name)
+			->generation = job->state.newest;
 	state->verified_generation = job->state.newest;
 	state->verified_at = clock_now();
 	state->reload_pending = state->restart_pending = false;

@@ -87,8 +87,11 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 		next = pass->now;
 	CLEANUP(freep) char *fingerprint = plan_target_fingerprint(pass, job);
 	state_attempt_fail(&state->attempt, &target_job->error, pass->now, next, fingerprint);
-	state_event_add(&job->state, pass->now, target_job->refused ? "rolled-back" : "failed",
-			"%s: %s", target_job->target->name, target_job->error.message);
+	state_event_add_of(&job->state, pass->now, target_job->refused ? "rolled-back" : "failed",
+			   target_job->target->name, "%s: %s", target_job->target->name,
+			   target_job->error.message)
+		->generation = job->state.newest;
+	job->state.counts.failures[target_job->error.class]++;
 	job->dirty = true;
 }
 
@@ -105,8 +108,9 @@ static void settle(struct pass *pass, struct pass_job *job)
 		if (target_job->verified)
 			commit_settle(pass, job, target_job);
 		else if (target_job->held) /* it waits with its sibling */
-			state_event_add(&job->state, pass->now, "held", "%s",
-					target_job->error.message);
+			state_event_add_of(&job->state, pass->now, "held", target_job->target->name,
+					   "%s", target_job->error.message)
+				->generation = job->state.newest;
 		else if (target_job->error.code)
 			record_failure(pass, job, target_job);
 	}

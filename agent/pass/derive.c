@@ -96,7 +96,8 @@ static int derive(struct pass *pass, struct pass_job *job, struct error *error)
 	job_take_generation(job, directory, number, &meta, pass->now);
 	CLEANUP(freep) char *reasons = redeploy_reason_text(job->derive);
 	state_event_add(&job->state, clock_now(), "derived",
-			"generation %u from %u, same certificate: %s", number, from, reasons);
+			"generation %u from %u, same certificate: %s", number, from, reasons)
+		->generation = number;
 	job->derived = true;
 	job->derive = 0;
 	return 0;

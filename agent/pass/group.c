@@ -302,14 +302,24 @@ static void refused_anyway(struct group *group, const struct error *refusal,
 	all_fail(group, &both, false);
 }
 
+/* A server that only its test has refused has read nothing: a restart would be for nothing. */
+static int go_back(struct group *group, bool untouched, unsigned flags, struct error *error)
+{
+	return untouched ? reload_test(group->pass, target_of(group), error)
+			 : reload_target(group->pass, target_of(group), flags, error);
+}
+
 static void refused_reload(struct group *group, const struct error *refusal)
 {
 	struct error again = {0};
 	/* It was up before: what our own job has ended is ours to start again. */
-	bool restarted =
+	bool restarts =
 		target_of(group)->reload == RELOAD_RESTART ||
 		(target_of(group)->reload == RELOAD_SSL && reload_flags(group) & RELOAD_FULL);
-	bool revive = refusal->code == -ESHUTDOWN || (restarted && refusal->code != -ECANCELED);
+	bool tested = refusal->code == -EBADMSG;
+	bool untouched = tested && restarts;
+	bool revive =
+		refusal->code == -ESHUTDOWN || (restarts && !tested && refusal->code != -ECANCELED);
 	bool was_read = refusal->class == ERROR_DEPLOY;
 	stop_turn_back();
 	all_fail(group, refusal, true);
@@ -325,15 +335,16 @@ static void refused_reload(struct group *group, const struct error *refusal)
 	if (!was_read)
 		return; /* there is nothing to reload back */
 	unsigned flags = reload_flags(group) | (revive ? RELOAD_REVIVE : 0);
-	int result = reload_target(group->pass, target_of(group), flags, &again);
+	int result = go_back(group, untouched, flags, &again);
 	/* Perhaps no snippet of theirs is right, not even a placeholder's. */
 	if (result < 0 && withdraw_first(group))
-		result = reload_target(group->pass, target_of(group), flags, &again);
+		result = go_back(group, untouched, flags, &again);
 	if (result < 0) {
 		refused_anyway(group, refusal, &again);
 		return;
 	}
-	confirm_reload(group);
+	if (!untouched)
+		confirm_reload(group);
 	blame(group, refusal);
 }
 

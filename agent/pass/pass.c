@@ -13,11 +13,13 @@
 #include "pass/issue.h"
 #include "pass/job.h"
 #include "pass/material.h"
+#include "pass/metrics.h"
 #include "pass/named.h"
 #include "pass/note.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
 #include "pass/settled.h"
+#include "pass/tell.h"
 #include "pass/trust.h"
 #include "pass/verify.h"
 #include "pass/wall_clock.h"
@@ -179,6 +181,7 @@ static void work(struct pass *pass)
 		if (pass->jobs[i].issued || pass->jobs[i].derived)
 			plan_targets(pass, &pass->jobs[i]);
 	deploy_all(pass);
+	tell_collect(pass);
 	for (size_t i = 0; i < pass->job_count; i++)
 		job_save(pass, &pass->jobs[i]);
 }
@@ -326,6 +329,7 @@ int pass_run(const struct config *config, const struct pass_options *options, st
 		wall_clock_look(pass);
 	}
 	leave_note(pass);
+	metrics_write(pass);
 	return 0;
 }
 
@@ -363,6 +367,9 @@ void pass_free(struct pass *pass)
 		root_list_free(&pass->accounts[i].roots_anew);
 	}
 	free(pass->accounts);
+	for (size_t i = 0; i < pass->event_count; i++)
+		event_free(&pass->events[i]);
+	free(pass->events);
 	unit_close(pass->bus);
 	store_close(&pass->store);
 	*pass = (struct pass){0};

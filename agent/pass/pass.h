@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "base/event.h"
 #include "cloudflare/client.h"
 #include "config/model.h"
 #include "pass/reason.h"
@@ -77,6 +78,7 @@ struct pass_job {
 	struct error error; /* why issuing failed, or why the certificate cannot be looked at */
 	struct pass_target_job *targets;
 	size_t target_count;
+	size_t first_event, event_count; /* of pass->events */
 };
 
 /* One target in this pass, shared by all certificates that name it. */
@@ -133,11 +135,14 @@ struct pass {
 	struct pass_target *targets;   /* as config->targets */
 	struct pass_account *accounts; /* as config->apis */
 	struct unit_bus *bus;	       /* made when first needed */
+	bool untested_told;	       /* that no configuration test could be made */
 	struct pass_clock clock;
 	unsigned reloads; /* jobs asked of systemd, for the report and the tests */
 	int64_t full_check_at;
 	int64_t next_at; /* when something is due next; pass/schedule.h */
 	const char *next_name;
+	struct event *events; /* what somebody is to be told of; tell.h */
+	size_t event_count;
 };
 
 enum pass_exit { /* DESIGN 6 */

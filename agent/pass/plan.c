@@ -347,9 +347,9 @@ static bool recover(struct pass *pass, struct pass_job *job, int directory)
 	job->recovered = true;
 	job->dirty = true;
 	state_issue_add(&job->state, pass->now);
-	state_event_add(&job->state, pass->now, "recovered",
-			"generation %u was complete but not in place when an earlier pass ended",
-			recovered);
+	state_event_add(&job->state, pass->now, "resumed",
+			"generation %u was finished after an interrupted pass", recovered)
+		->generation = recovered;
 	return true;
 }
 

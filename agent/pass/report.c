@@ -4,10 +4,10 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/summary.h"
 #include "config/duration.h"
 #include "pass/preview.h"
+#include "pass/tell.h"
 #include "pass/wall_clock.h"
 #include "target/template.h"
 
@@ -36,77 +36,26 @@ static const char *outcome(const struct pass *pass, const struct pass_job *job)
 	return pass->options.dry_run ? "due" : "failed";
 }
 
-static void say(struct summary *log, const struct pass_job *job, const char *kind, char *words)
+/* What this pass met though nobody needs to be told of it again: in full to somebody who asked for
+ * the pass, else for the record. */
+static void say_again(struct summary *log, const struct pass *pass, const struct pass_job *job)
 {
-	summary_add(log, LOG_LEVEL_NOTICE, job->certificate->name, kind, words);
-	free(words);
-}
-
-static void say_events(struct summary *log, const struct pass_job *job)
-{
-	char until[CLOCK_TEXT_SIZE];
-	const char *verb = job->adopted ? "adopted" : "issued";
-
-	if (job->recovered)
-		say(log, job, "generations were finished after an interrupted pass",
-		    string_format("generation %u was finished after an interrupted pass",
-				  job->state.newest));
-	if (job->issued)
-		say(log, job, verb,
-		    string_format("%s generation %u (serial %s, valid until %s)", verb,
-				  job->state.newest, job->state.facts.serial,
-				  clock_format(job->state.facts.not_after, until)));
-	if (job->derived)
-		say(log, job, "other files of the same certificate",
-		    string_format("generation %u has other files of the same certificate",
-				  job->state.newest));
-	if (job->repaired)
-		say(log, job, NULL,
-		    string_copy("owner, group or mode of its files had drifted and was put "
-				"right"));
-	if (job->notices & LEAF_OUTLIVES_ROOT)
-		say(log, job, NULL,
-		    string_copy("the certificate ends after the Origin CA root that signed it; "
-				"visitors are not affected, but renew before the root's end"));
-}
-
-static void say_failure(struct summary *log, const struct pass_job *job,
-			const struct pass_target_job *target_job)
-{
-	const struct error *error = &target_job->error;
-	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
-	bool as_before = target_job->refused || target_job->held;
-	CLEANUP(freep)
-	char *words =
-		string_format("%s: %s%s%s (generation %u %s)", target_job->target->name,
-			      error->message, error->remedy[0] ? "; " : "", error->remedy,
-			      as_before && state ? state->verified_generation : job->state.newest,
-			      as_before ? "is served as before" : "waits");
-	summary_add(log, LOG_LEVEL_ERROR, job->certificate->name, NULL, words);
-}
-
-static void say_job(struct summary *log, const struct pass_job *job)
-{
-	say_events(log, job);
-	if (job->error.code) {
-		CLEANUP(freep)
-		char *words = string_format("%s%s%s", job->error.message,
-					    job->error.remedy[0] ? "; " : "", job->error.remedy);
-		summary_add(log, LOG_LEVEL_ERROR, job->certificate->name, NULL, words);
+	enum log_level level = pass->options.now ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+	if (job->error.code && !tell_told(pass, job, NULL)) {
+		CLEANUP(freep) char *text = tell_failure_text(job, NULL);
+		summary_add(log, level, job->certificate->name, NULL, text);
 	}
 	for (size_t i = 0; i < job->target_count; i++) {
 		const struct pass_target_job *target_job = &job->targets[i];
-		const char *target = target_job->target->name;
-		if (target_job->verified && target_job->deployed) {
-			CLEANUP(freep)
-			char *kind = string_format("the newest generation is served by %s", target);
-			say(log, job, kind,
-			    string_format("generation %u is served by %s", job->state.newest,
-					  target));
-		}
-		if (target_job->error.code)
-			say_failure(log, job, target_job);
+		if (!target_job->error.code || tell_told(pass, job, target_job))
+			continue;
+		CLEANUP(freep) char *text = tell_failure_text(job, target_job);
+		summary_add(log, level, job->certificate->name, NULL, text);
 	}
+	if (job->notices & LEAF_OUTLIVES_ROOT)
+		summary_add(log, LOG_LEVEL_NOTICE, job->certificate->name, NULL,
+			    "the certificate ends after the Origin CA root that signed it; "
+			    "visitors are not affected, but renew before the root's end");
 }
 
 /* A wrong clock, unless a certificate that was due has told of it. */
@@ -122,9 +71,16 @@ void report_log(const struct pass *pass)
 {
 	struct summary log = {0};
 	if (clock_to_tell(pass))
-		log_failure(LOG_LEVEL_ERROR, &pass->clock.error);
+		event_say_error(EVENT_CLOCK, &pass->clock.error);
+	for (size_t i = 0; i < pass->event_count; i++) {
+		const struct event *event = &pass->events[i];
+		struct string_list fields = {0};
+		event_fields(event, &fields);
+		summary_add_event(&log, event_types[event->kind].level, event->certificate,
+				  event->alike, event->text, &fields);
+	}
 	for (size_t i = 0; i < pass->job_count; i++)
-		say_job(&log, &pass->jobs[i]);
+		say_again(&log, pass, &pass->jobs[i]);
 	summary_log(&log, "certificates", "`origin-ca-agent status` tells of all");
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/meta.h"
+#include "store/state_events.h"
 
 #define STATE_FILE "state.json"
 
@@ -33,10 +34,11 @@ static void target_free(struct state_target *target)
 	*target = (struct state_target){0};
 }
 
-static void event_free(struct state_event *event)
+void history_event_free(struct state_event *event)
 {
 	free(event->event);
 	free(event->message);
+	free(event->target);
 	*event = (struct state_event){0};
 }
 
@@ -50,7 +52,8 @@ void state_free(struct state *state)
 	free(state->targets);
 	attempt_free(&state->issue);
 	for (size_t i = 0; i < state->history_count; i++)
-		event_free(&state->history[i]);
+		history_event_free(&state->history[i]);
+	state_alarms_free(state);
 	*state = (struct state){0};
 }
 
@@ -66,6 +69,12 @@ static int64_t read_time(const cJSON *object, const char *name)
 {
 	int64_t time = json_integer(object, name, 0);
 	return time > 0 ? time : 0;
+}
+
+static int64_t read_number(const cJSON *object, const char *name, int64_t least, int64_t most)
+{
+	int64_t number = json_integer(object, name, least);
+	return number < least ? least : number > most ? most : number;
 }
 
 static void read_attempt(const cJSON *parent, const char *name, struct state_attempt *attempt)
@@ -131,11 +140,18 @@ static void read_history(const cJSON *array, struct state *state)
 			.at = read_time(item, "at"),
 			.event = read_text(item, "event"),
 			.message = read_text(item, "message"),
+			.target = read_text(item, "target"),
+			.generation = json_generation(item, "generation"),
+			.count = (unsigned)read_number(item, "count", 1, STATE_COUNT),
+			.last = read_time(item, "last"),
+			.untold = json_true(item, "untold"),
 		};
+		if (!event.last)
+			event.last = event.at;
 		if (event.event)
 			state->history[state->history_count++] = event;
 		else
-			event_free(&event);
+			history_event_free(&event);
 	}
 }
 
@@ -156,6 +172,8 @@ static void read_state(const cJSON *object, struct state *state)
 	}
 	read_issues(cJSON_GetObjectItemCaseSensitive(object, "issues"), state);
 	read_history(cJSON_GetObjectItemCaseSensitive(object, "history"), state);
+	state_alarms_read(cJSON_GetObjectItemCaseSensitive(object, "alarms"), state);
+	state_counts_read(cJSON_GetObjectItemCaseSensitive(object, "counts"), &state->counts);
 }
 
 int state_load(int certificate, const char *where, struct state *ret_state, bool *ret_rebuilt,
@@ -237,6 +255,15 @@ static void write_history(cJSON *array, const struct state *state)
 		json_add_integer(object, "at", state->history[i].at);
 		json_add_string(object, "event", state->history[i].event);
 		json_add_string(object, "message", state->history[i].message);
+		json_add_string(object, "target", state->history[i].target);
+		if (state->history[i].generation)
+			json_add_integer(object, "generation", state->history[i].generation);
+		if (state->history[i].count > 1) {
+			json_add_integer(object, "count", state->history[i].count);
+			json_add_integer(object, "last", state->history[i].last);
+		}
+		if (state->history[i].untold)
+			json_add_bool(object, "untold", true);
 	}
 }
 
@@ -258,6 +285,8 @@ static char *state_print(const struct state *state)
 	for (size_t i = 0; i < state->issue_count; i++)
 		json_append(issues, cJSON_CreateNumber((double)state->issues[i]));
 	write_history(json_add_array(object, "history"), state);
+	state_alarms_write(object, state);
+	state_counts_write(object, &state->counts);
 	return json_print(object, false);
 }
 
@@ -306,27 +335,6 @@ void state_target_drop(struct state *state, const char *name)
 				(state->target_count - i) * sizeof(*state->targets));
 			return;
 		}
-}
-
-void state_event_add(struct state *state, int64_t at, const char *event, const char *format, ...)
-{
-	char message[ERROR_MESSAGE_SIZE];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(message, sizeof(message), format, arguments);
-	va_end(arguments);
-
-	if (state->history_count == STATE_HISTORY) {
-		event_free(&state->history[0]);
-		state->history_count--;
-		memmove(&state->history[0], &state->history[1],
-			state->history_count * sizeof(state->history[0]));
-	}
-	state->history[state->history_count++] = (struct state_event){
-		.at = at,
-		.event = string_copy(event),
-		.message = string_copy(message),
-	};
 }
 
 void state_attempt_fail(struct state_attempt *attempt, const struct error *error, int64_t now,

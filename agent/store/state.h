@@ -14,7 +14,8 @@
 
 enum {
 	STATE_VERSION = 1,
-	STATE_HISTORY = 20, /* events kept */
+	STATE_HISTORY = 40, /* events kept */
+	STATE_ALARMS = 300, /* of one certificate, that are read */
 	STATE_ISSUES = 32,  /* moments of issuing kept, for the daily budget */
 	STATE_FILE_LIMIT = 1 << 18,
 };
@@ -46,8 +47,30 @@ struct state_target {
 
 struct state_event {
 	int64_t at;
-	char *event; /* "issued", "deployed", "rolled-back", "failed", "adopted", ... */
+	char *event; /* a name of base/event.h: "issued", "deployed", "failed" ... */
 	char *message;
+	char *target;	     /* that it is of, or NULL */
+	unsigned generation; /* that it is of, 0 none */
+	unsigned count;	     /* how often it happened in a row, 1 once */
+	int64_t last;	     /* when it last did */
+	bool untold;	     /* nobody was told yet (pass/tell.h) */
+};
+
+/* Something that is wrong and was told of; told again while it lasts (pass/tell.h). */
+struct state_alarm {
+	char *scope; /* "issue", "expiry", "target NAME" */
+	char *event; /* a name of base/event.h */
+	enum error_class class;
+	char *message, *remedy;
+	int64_t since; /* when it began */
+	int64_t told;  /* when somebody was last told */
+};
+
+/* For metrics, from the first day on; a counter that is lost begins at 0 again. */
+struct state_counts {
+	uint64_t attempts; /* to issue */
+	uint64_t failures[ERROR_BUG + 1];
+	int64_t success_at; /* when the last certificate was issued or adopted */
 };
 
 struct state {
@@ -67,6 +90,9 @@ struct state {
 	size_t issue_count;
 	struct state_event history[STATE_HISTORY];
 	size_t history_count;
+	struct state_alarm *alarms;
+	size_t alarm_count;
+	struct state_counts counts;
 };
 
 void state_free(struct state *state);
@@ -90,9 +116,23 @@ const struct state_target *state_target_find(const struct state *state, const ch
 /* Removes the entry, e.g. of a target that the certificate no longer names. */
 void state_target_drop(struct state *state, const char *name);
 
-/* Appends to the bounded history. */
-void state_event_add(struct state *state, int64_t at, const char *event, const char *format, ...)
-	PRINTF_LIKE(4, 5);
+/*
+ * Appends to the bounded history, as yet untold. A failure ("failed", "rolled-back", "held") of
+ * `target` (NULL: of none) that happened before, with nothing else in between, counts there. The
+ * entry is the history's.
+ */
+struct state_event *state_event_add(struct state *state, int64_t at, const char *event,
+				    const char *format, ...) PRINTF_LIKE(4, 5);
+struct state_event *state_event_add_of(struct state *state, int64_t at, const char *event,
+				       const char *target, const char *format, ...)
+	PRINTF_LIKE(5, 6);
+
+/* NULL when there is none of that scope. */
+struct state_alarm *state_alarm_find(const struct state *state, const char *scope);
+
+/* Appends an empty one. Pointers into state->alarms end with it. */
+struct state_alarm *state_alarm_add(struct state *state, const char *scope);
+void state_alarm_drop(struct state *state, size_t index);
 
 /* Records a failure: count, times, class and words. `next` is the caller's (pass/schedule). */
 void state_attempt_fail(struct state_attempt *attempt, const struct error *error, int64_t now,

@@ -92,7 +92,7 @@ static const char **terminated(const struct string_list *list)
 }
 
 /* It did not start: what execve() said of it. */
-static int start_error(const char *program, int result, struct error *error)
+static int start_error(const char *key, const char *program, int result, struct error *error)
 {
 	bool known = result == -ENOENT || result == -EACCES || result == -ENOEXEC ||
 		     result == -ENOTDIR || result == -ELOOP || result == -EPERM ||
@@ -101,8 +101,8 @@ static int start_error(const char *program, int result, struct error *error)
 		   : result == -EPERM || result == -EISDIR ? -EACCES
 							   : result;
 	if (!known)
-		return error_errno(error, result, "cannot run reload_command %s", program);
-	error_set(error, ERROR_CONFIGURATION, code, "cannot run reload_command %s: %s", program,
+		return error_errno(error, result, "cannot run %s %s", key, program);
+	error_set(error, ERROR_CONFIGURATION, code, "cannot run %s %s: %s", key, program,
 		  strerrordesc_np(-result));
 	if (code == -ENOENT && access(program, F_OK) == 0)
 		return error_remedy(error, "the program that its first line names (\"#!\") does "
@@ -127,8 +127,8 @@ static void last_words(const struct listener *listener, char text[static QUOTE_L
 	snprintf(text, QUOTE_LENGTH + 8, "%s%s", cut ? ": " : "", cut ? cut : "");
 }
 
-static int end_error(const char *program, int status, const struct listener *listener,
-		     struct error *error)
+static int end_error(const char *key, const char *program, int status,
+		     const struct listener *listener, struct error *error)
 {
 	char words[QUOTE_LENGTH + 8];
 	last_words(listener, words);
@@ -136,34 +136,32 @@ static int end_error(const char *program, int status, const struct listener *lis
 		int number = WTERMSIG(status);
 		const char *name = sigabbrev_np(number);
 		return error_set(error, ERROR_DEPLOY, -ECANCELED,
-				 "reload_command %s was ended by signal %d (%s%s)%s", program,
-				 number, name ? "SIG" : "", name ? name : "unknown", words);
+				 "%s %s was ended by signal %d (%s%s)%s", key, program, number,
+				 name ? "SIG" : "", name ? name : "unknown", words);
 	}
 	if (WEXITSTATUS(status) != 0)
-		return error_set(error, ERROR_DEPLOY, -ECANCELED,
-				 "reload_command %s exited with status %d%s", program,
-				 WEXITSTATUS(status), words);
+		return error_set(error, ERROR_DEPLOY, -ECANCELED, "%s %s exited with status %d%s",
+				 key, program, WEXITSTATUS(status), words);
 	return 0;
 }
 
-static int timeout_error(const char *program, int64_t timeout_ms, const struct listener *listener,
-			 struct error *error)
+static int timeout_error(const char *key, const char *program, int64_t timeout_ms,
+			 const struct listener *listener, struct error *error)
 {
 	char words[QUOTE_LENGTH + 8];
 	last_words(listener, words);
 	error_set(error, ERROR_DEPLOY, -ETIMEDOUT,
-		  "reload_command %s did not end within %lld ms and was stopped%s", program,
+		  "%s %s did not end within %lld ms and was stopped%s", key, program,
 		  (long long)timeout_ms, words);
-	return error_remedy(error, "see what it waits for, or give it more time with "
-				   "`reload_timeout =`");
+	return -ETIMEDOUT;
 }
 
-int reload_command_run(const struct string_list *argv, const struct string_list *environment,
-		       int64_t timeout_ms, reload_command_line *line, void *context,
-		       struct error *error)
+int program_run(const char *key, const struct string_list *argv,
+		const struct string_list *environment, int64_t timeout_ms,
+		reload_command_line *line, void *context, struct error *error)
 {
 	if (argv->count == 0 || argv->items[0][0] != '/')
-		return error_set(error, ERROR_BUG, -EINVAL, "reload_command is no absolute path");
+		return error_set(error, ERROR_BUG, -EINVAL, "%s is no absolute path", key);
 
 	struct string_list variables = {0};
 	environment_inherit(&variables, environment, "PATH=", path_default);
@@ -190,14 +188,26 @@ int reload_command_run(const struct string_list *argv, const struct string_list 
 	if (listener.pending.length > 0)
 		line_end(&listener);
 	if (result == -ETIMEDOUT)
-		timeout_error(argv->items[0], timeout_ms, &listener, error);
+		timeout_error(key, argv->items[0], timeout_ms, &listener, error);
 	else if (result < 0)
-		result = start_error(argv->items[0], result, error);
+		result = start_error(key, argv->items[0], result, error);
 	else
-		result = end_error(argv->items[0], status, &listener, error);
+		result = end_error(key, argv->items[0], status, &listener, error);
 	free(listener.last);
 	free(arguments);
 	free(variable_items);
 	string_list_free(&variables);
+	return result;
+}
+
+int reload_command_run(const struct string_list *argv, const struct string_list *environment,
+		       int64_t timeout_ms, reload_command_line *line, void *context,
+		       struct error *error)
+{
+	int result =
+		program_run("reload_command", argv, environment, timeout_ms, line, context, error);
+	if (result == -ETIMEDOUT)
+		error_remedy(error, "see what it waits for, or give it more time with "
+				    "`reload_timeout =`");
 	return result;
 }

@@ -1,5 +1,6 @@
 /*
- * command.h - `reload_command` of a target: a program of the administrator, never a shell.
+ * command.h - a program of the administrator's, never a shell: `reload_command` of a target, and
+ * `event_hook`.
  */
 #ifndef ORIGIN_CA_TARGET_COMMAND_H
 #define ORIGIN_CA_TARGET_COMMAND_H
@@ -29,5 +30,10 @@ typedef void reload_command_line(const char *text, void *context);
 int reload_command_run(const struct string_list *argv, const struct string_list *environment,
 		       int64_t timeout_ms, reload_command_line *line, void *context,
 		       struct error *error);
+
+/* The same for the program of another key, which messages name; -ETIMEDOUT has no remedy then. */
+int program_run(const char *key, const struct string_list *argv,
+		const struct string_list *environment, int64_t timeout_ms,
+		reload_command_line *line, void *context, struct error *error);
 
 #endif

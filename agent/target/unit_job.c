@@ -26,6 +26,7 @@ static const struct verb {
 	[UNIT_RELOAD] = {"ReloadUnit", "reload"},
 	[UNIT_TRY_RESTART] = {"TryRestartUnit", "restart"},
 	[UNIT_START] = {"StartUnit", "start"},
+	[UNIT_TEST] = {"StartUnit", "test"},
 };
 
 struct job {
@@ -189,7 +190,7 @@ static int job_check(const struct job *job, enum unit_verb verb, struct error *e
 			  "%s cannot reload: it has no ExecReload=", job->unit);
 		return error_remedy(error, "set `reload = restart` in the target");
 	}
-	if (verb == UNIT_START)
+	if (verb == UNIT_START || verb == UNIT_TEST)
 		return 0;
 	if (state_passes(&status))
 		return error_set(error, ERROR_DEPLOY, -ETIMEDOUT,
@@ -351,7 +352,7 @@ static bool oneshot_is_done(const struct job *job, enum unit_verb verb,
 {
 	CLEANUP(freep) char *type = NULL;
 
-	return verb == UNIT_START && state_is(status, "inactive") &&
+	return (verb == UNIT_START || verb == UNIT_TEST) && state_is(status, "inactive") &&
 	       strcmp(status->result, "success") == 0 &&
 	       unit_property(job->bus, job->unit, SYSTEMD_SERVICE, "Type", &type, NULL) >= 0 &&
 	       strcmp(type, "oneshot") == 0;

@@ -173,7 +173,7 @@ def test_service_waits_for_somebody_elses_pass(service):
 
 
 def test_replaced_binary_is_what_the_next_pass_runs(service):
-    host, trace = service.host, "/run/replaced-binary-ran"
+    host, trace = service.host, service.agent.state_path("replaced-binary-ran")
     service.agent.start()
     service.settled()
     supervisor = service.pid()

@@ -9,7 +9,6 @@ ORIGIN_CA_YEARS_SEED=N repeats a run.
 import datetime
 import os
 import secrets
-import tempfile
 import time
 
 import pytest
@@ -26,12 +25,12 @@ SPLAY = WINDOW / 10
 
 
 @pytest.fixture(name="years", scope="module")
-def fixture_years():
+def fixture_years(tmp_path_factory):
     build = product.plain_build_directory()
-    with tempfile.TemporaryDirectory(prefix="origin-ca-years.") as root:
-        product.install(build, root)
-        with product.boot_host(root, build) as host:
-            yield Years(host, build, SEED)
+    root = tmp_path_factory.mktemp("installed")
+    product.install(build, root)
+    with product.boot_host(root, build) as host:
+        yield Years(host, build, SEED)
 
 
 def restart_agent(years):

@@ -78,6 +78,8 @@ static void test_nothing_written_gives_the_defaults(void **state)
 	assert_int_equal(agent.concurrency, 8);
 	assert_int_equal(agent.keep_generations, 3);
 	assert_int_equal(agent.pass_timeout, 1800);
+	assert_int_equal(agent.event_hook.count, 0);
+	assert_null(agent.metrics_file);
 	config_agent_free(&agent);
 }
 
@@ -87,7 +89,8 @@ static void test_every_key_is_read(void **state)
 	struct config_agent agent;
 	load("[certificate a.example]\nhostnames = of no interest here\n"
 	     "[agent]\nstate_dir = /srv//state/\nconf_dir = /etc/sites\nrenew_before = 30d\n"
-	     "splay = 0s\nconcurrency = 64\nkeep_generations = 1\npass_timeout = 24h\n",
+	     "splay = 0s\nconcurrency = 64\nkeep_generations = 1\npass_timeout = 24h\n"
+	     "event_hook = /bin/notify \"two words\"\nmetrics_file = /srv/m.prom\n",
 	     &agent);
 	assert_string_equal(agent.state_dir, "/srv/state");
 	assert_string_equal(agent.conf_dir, "/etc/sites");
@@ -97,6 +100,10 @@ static void test_every_key_is_read(void **state)
 	assert_int_equal(agent.concurrency, 64);
 	assert_int_equal(agent.keep_generations, 1);
 	assert_int_equal(agent.pass_timeout, 86400);
+	assert_int_equal(agent.event_hook.count, 2);
+	assert_string_equal(agent.event_hook.items[0], "/bin/notify");
+	assert_string_equal(agent.event_hook.items[1], "two words");
+	assert_string_equal(agent.metrics_file, "/srv/m.prom");
 	config_agent_free(&agent);
 }
 
@@ -114,10 +121,8 @@ static void test_wrong_values_are_errors_with_file_and_line(void **state)
 		     "start it with \"/\"");
 	assert_fails("[agent]\nrenew_befor = 30d\n", "2: unknown key \"renew_befor\" in [agent]",
 		     "did you mean \"renew_before\"?");
-	assert_fails("[agent]\nevent_hook = /bin/true\n",
-		     "2: \"event_hook\" is not built yet in this version", "remove the line");
-	assert_fails("[agent]\nmetrics_file = /m\n",
-		     "2: \"metrics_file\" is not built yet in this version", "remove the line");
+	assert_fails("[agent]\nmetrics_file = m.prom\n",
+		     "2: metrics_file = m.prom: not an absolute path", "start it with \"/\"");
 }
 
 static void test_another_state_directory_than_was_meant_is_never_used(void **state)

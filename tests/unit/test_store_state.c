@@ -251,7 +251,7 @@ static void test_history_and_budget_are_bounded(void **state)
 	(void)state;
 	struct state record = {0};
 	for (int i = 1; i <= 100; i++) {
-		state_event_add(&record, i, "failed", "%0*d", 3000, i);
+		state_event_add(&record, i, "issued", "%0*d", 3000, i);
 		state_issue_add(&record, i);
 	}
 	assert_int_equal(record.history_count, STATE_HISTORY);
