@@ -1,5 +1,5 @@
-"""A host whose clock is wrong: no certificate is asked for, and everything else goes on. The clock of
-the agent is turned (turned.py), the API's is right."""
+"""A host whose clock is wrong: no certificate is asked for, and everything else goes on. The clock
+of the agent is turned (turned.py), the API's is right."""
 
 import json
 
@@ -187,7 +187,8 @@ class TestSupervisor:
     def test_wrong_clock_that_is_put_right_is_noticed_at_once(self, running):
         running.clock.set(400 * DAY + 100)
         self.looks_again(running, "the clock was set forward by 400 days")
-        running.host.wait(lambda: "this host's clock is wrong" in running.host.journal(running.unit))
+        running.host.wait(
+            lambda: "this host's clock is wrong" in running.host.journal(running.unit))
         assert "0 of 1 certificates current" in running.host.show(running.unit, "StatusText")
         running.clock.set(0)
         self.looks_again(running, "the clock was set back by 400 days")

@@ -126,8 +126,8 @@ class Years:
                 self.advance(15)        # the timer was set from a later moment than we thought
                 nudge = time.monotonic() + 0.4
             if time.monotonic() > deadline:
-                raise AssertionError(f"no pass within a minute after {before}: {self.note()}, it is "
-                                     f"{self.clock.now():.0f} here, processes {self.busy()!r}\n"
+                raise AssertionError(f"no pass within a minute after {before}: {self.note()}, it "
+                                     f"is {self.clock.now():.0f}, processes {self.busy()!r}\n"
                                      + self.journal())
             time.sleep(0.002)
         self.passes += 1
