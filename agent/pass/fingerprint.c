@@ -51,6 +51,14 @@ char *plan_fingerprint(const struct pass_job *job)
 	return string_copy(digest);
 }
 
+/* A token, a password or credentials that were replaced are tried at once. */
+static void fingerprint_remote(struct buffer *text, const struct config_target *target)
+{
+	fingerprint_file(text, target->remote.token_file);
+	fingerprint_file(text, target->remote.ca_file);
+	fingerprint_file(text, target->remote.password_file);
+}
+
 /* How the server is told, as far as the administrator can change it. */
 static void fingerprint_reload(struct buffer *text, const struct config_target *target)
 {
@@ -83,6 +91,7 @@ char *plan_target_fingerprint(struct pass *pass, struct pass_job *job)
 			target->start_stopped, target->probe_host ? target->probe_host : "none",
 			target->probe_port, (long long)target->probe_timeout, target->snippet_dir);
 		fingerprint_reload(&text, target);
+		fingerprint_remote(&text, target);
 	}
 	char digest[SHA256_TEXT_SIZE];
 	digest_sha256(buffer_text(&text), text.length, digest);

@@ -20,12 +20,12 @@
 #include "pass/plan.h"
 #include "pass/revocation.h"
 #include "pass/schedule.h"
+#include "pass/served.h"
 #include "pass/settled.h"
 #include "pass/ssl_mode.h"
 #include "pass/superseded.h"
 #include "pass/tell.h"
 #include "pass/trust.h"
-#include "pass/verify.h"
 #include "pass/wall_clock.h"
 
 enum {
@@ -121,51 +121,16 @@ static void decide_full(struct pass *pass)
 		pass->options.full = true;
 }
 
-/* In a full pass: what was verified once may have been changed behind our back. */
-static void look_at_served(struct pass *pass)
-{
-	CLEANUP(probe_freep) struct probe *probe = NULL;
-	struct error error = {0};
-	if (probe_new(&probe, &error) < 0) {
-		log_failure(LOG_LEVEL_WARNING, &error);
-		return;
-	}
-	for (size_t i = 0; i < pass->job_count; i++)
-		for (size_t j = 0; j < pass->jobs[i].target_count; j++) {
-			struct pass_target_job *target_job = &pass->jobs[i].targets[j];
-			struct pass_target *target = &pass->targets[target_job->index];
-			if (stop_requested())
-				return; /* what was seen before still counts */
-			if (!target_job->verified || !target_job->target->probe_host)
-				continue;
-			if (target->mute) {
-				target_job->verified = false;
-				target_job->reasons |= REDEPLOY_SERVED;
-				continue;
-			}
-			struct verify verify;
-			verify_begin(&verify, pass, &pass->jobs[i], target_job);
-			verify_look(&verify, probe,
-				    clock_monotonic_ms() +
-					    target_job->target->probe_timeout * 1000);
-			if (!verify_holds(&verify)) {
-				target_job->verified = false;
-				target_job->reasons |= REDEPLOY_SERVED;
-			}
-			/* Who hangs or refuses for one certificate does so for all. */
-			target->mute = verify.error.code == -ETIMEDOUT ||
-				       verify.error.code == -ECONNREFUSED;
-			verify_end(&verify);
-		}
-}
-
 static void plan_all(struct pass *pass)
 {
 	for (size_t i = 0; i < pass->job_count; i++)
 		if (!pass->jobs[i].settled)
 			plan_certificate(pass, &pass->jobs[i]);
 	if (pass->options.full)
-		look_at_served(pass);
+		served_look(pass, false);
+	/* Else when all is done for the servers of this host (deploy.c). */
+	if (pass->options.full && pass->options.dry_run)
+		served_look(pass, true);
 }
 
 /* When something at Cloudflare is due besides renewal. */
@@ -361,11 +326,11 @@ void pass_free(struct pass *pass)
 		for (size_t j = 0; j < job->target_count; j++) {
 			buffer_wipe(&job->targets[j].before);
 			buffer_wipe(&job->targets[j].keystore_before);
+			secret_free(job->targets[j].keystore_password);
 		}
 		free(job->targets);
 		free(job->where);
 		material_free(&job->material);
-		secret_free(job->keystore_password);
 		free(job->placeholder_ca);
 		free(job->coming_ca);
 		pthread_mutex_destroy(&job->lock);

@@ -50,6 +50,7 @@ struct pass_target_job {
 	struct buffer before; /* its bytes then, while they may be needed to go back */
 	bool had_before;
 	struct buffer keystore_before; /* the bytes of its keystore, for kinds that have one */
+	char *keystore_password;       /* of the keystore beside its snippet, once it was needed */
 	bool refused; /* the server had the newest generation and did not want it */
 	bool held;    /* it keeps what it had, because another target refused (siblings.h) */
 };
@@ -85,11 +86,10 @@ struct pass_job {
 	bool repaired;	      /* owner, group or mode of its files were put right */
 	unsigned notices;     /* enum leaf_notice of an issued leaf */
 	struct material material;
-	char *keystore_password; /* of the keystores beside its snippets, once it was needed */
-	char *placeholder_ca;	 /* whose clients a placeholder takes: nobody's */
-	char *coming_ca;	 /* path of an authority that is not there yet */
-	pthread_mutex_t lock;	 /* of state and targets, while certificates are being issued */
-	struct error error; /* why issuing failed, or why the certificate cannot be looked at */
+	char *placeholder_ca; /* whose clients a placeholder takes: nobody's */
+	char *coming_ca;      /* path of an authority that is not there yet */
+	pthread_mutex_t lock; /* of state and targets, while certificates are being issued */
+	struct error error;   /* why issuing failed, or why the certificate cannot be looked at */
 	struct pass_target_job *targets;
 	size_t target_count;
 	size_t first_event, event_count; /* of pass->events */
@@ -101,8 +101,9 @@ struct pass_target {
 	struct snippet_template template;
 	int directory; /* of its snippets; -1 while it was not needed or cannot be opened */
 	bool loaded;
-	bool mute;	    /* nobody answered a probe in this pass */
-	struct error error; /* why the template cannot be used */
+	bool mute;		  /* nobody answered a probe in this pass */
+	struct error error;	  /* why the template cannot be used */
+	struct error unreachable; /* a remote one: nobody answered a delivery in this pass */
 };
 
 /* What is known of this host's clock (wall_clock.h). */

@@ -129,7 +129,7 @@ def test_status_and_probe_of_what_is_served(origin):
     assert target["current"] and target["verified_generation"] == 1 and not target["redeploy"]
     assert "last_error" not in status and "last_error" not in target
     text = agent.command("status", check=0).stdout
-    assert text.startswith(f"ok   {NAME} ({NAME} +1): generation 1 active, 1 newest")
+    assert f"{NAME} {NAME} +1 nginx:1 " in text and "in 89 days" in text
     (probe,) = agent.probe(check=0).json["probes"]
     assert probe["holds"] and {one["shown"] for one in probe["hostnames"]} == {"newest"}
     assert "127.0.0.1:443): served" in agent.command("probe", check=0).stdout
