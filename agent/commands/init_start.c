@@ -86,10 +86,10 @@ static void first_pass_wait(const struct config *config, int64_t since)
 	while (directory >= 0 && clock_monotonic_ms() < deadline) {
 		struct note note = {0};
 		struct error ignored = {0};
-		bool over = note_load(directory, path, &note, &ignored) == 0 &&
+		bool done = note_load(directory, path, &note, &ignored) == 0 &&
 			    note.finished_at >= since;
 		note_free(&note);
-		if (over)
+		if (done)
 			return;
 		clock_sleep_ms(50);
 	}

@@ -118,25 +118,25 @@ struct pass_clock {
 struct pass_account {
 	const struct config_api *api;
 	struct client *client; /* made when first needed */
-	bool tried;
-	pthread_mutex_t lock; /* of the rest, while certificates are being issued */
-	unsigned unanswered;  /* certificates in a row that failed because nobody answered */
+	pthread_mutex_t lock;  /* of what follows, while certificates are being issued */
+	unsigned unanswered;   /* certificates in a row that failed because nobody answered */
+	unsigned published;    /* 1 << enum root_kind of those that are kept and good */
+	bool tried;	       /* to make the client */
+	bool client_ca_sought;
+	bool fetched_anew; /* the roots, under anew_lock */
+	bool clock_asked;  /* under clock_lock */
 	struct error error;
 	struct zone_cache zones;
 	struct root_list roots;	      /* that are good for it; read only while issuing */
-	unsigned published;	      /* 1 << enum root_kind of those that are kept and good */
 	struct error published_error; /* why others could not be fetched */
-	bool client_ca_sought;
-	char *client_ca;	/* path of the authority of Cloudflare's client certificate */
-	X509 *client_authority; /* itself */
+	char *client_ca;	      /* path of the authority of Cloudflare's client certificate */
+	X509 *client_authority;	      /* itself */
 	struct error client_ca_error;
-	pthread_mutex_t anew_lock; /* held while one fetches the roots anew for all */
-	bool fetched_anew;
+	pthread_mutex_t anew_lock;   /* held while one fetches the roots anew for all */
 	struct root_list roots_anew; /* what came of it; only grows from empty, under the lock */
 	struct error anew_error;     /* what is published and not pinned */
 	pthread_mutex_t clock_lock;  /* held while one asks what time it is for all */
-	bool clock_asked;
-	struct error clock_error; /* nobody answered */
+	struct error clock_error;    /* nobody answered */
 };
 
 struct pass {

@@ -1,5 +1,5 @@
-"""What the agent looks at and changes at Cloudflare besides issuing: revocation, what is superseded,
-the zone's mode, several accounts."""
+"""What the agent looks at and changes at Cloudflare besides issuing: revocation, what is
+superseded, the zone's mode, several accounts."""
 
 import json
 
@@ -224,7 +224,8 @@ def test_two_accounts_each_with_its_own_zone(origin):
     host.write(f"{CONFIG_DIRECTORY}/org-token", sandbox.token_that("org") + "\n", mode=0o600,
                owner=owner)
     agent.configure(more=section("api org", {
-        "endpoint": f"{sandbox.endpoint}/client/v4", "ca_file": f"{CONFIG_DIRECTORY}/sandbox-ca.pem",
+        "endpoint": f"{sandbox.endpoint}/client/v4",
+        "ca_file": f"{CONFIG_DIRECTORY}/sandbox-ca.pem",
         "token_file": f"{CONFIG_DIRECTORY}/org-token", **agent.roots}))
     agent.certificate(ORG, targets=None, hostnames=[ORG], api="org")
     agent.renew(check=0)
