@@ -1,14 +1,17 @@
 /* main.c - options to command. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/paths.h"
+#include "commands/become.h"
 #include "commands/command.h"
 
 enum option_code {
@@ -16,9 +19,18 @@ enum option_code {
 	OPTION_JSON,
 	OPTION_FORCE,
 	OPTION_DRY_RUN,
+	OPTION_VERSION,
+	OPTION_YES,
+	OPTION_NAME,
+	OPTION_HOSTNAMES,
+	OPTION_TARGET,
+	OPTION_TOKEN_FILE,
+	OPTION_ENDPOINT,
+	OPTION_CA_FILE,
+	OPTION_ENABLE,
+	OPTION_NO_ENABLE,
 	OPTION_HTML,
 	OPTION_WATCH,
-	OPTION_VERSION
 };
 
 static const struct option long_options[] = {
@@ -32,6 +44,15 @@ static const struct option long_options[] = {
 	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
+	{"yes", no_argument, NULL, OPTION_YES},
+	{"name", required_argument, NULL, OPTION_NAME},
+	{"hostnames", required_argument, NULL, OPTION_HOSTNAMES},
+	{"target", required_argument, NULL, OPTION_TARGET},
+	{"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
+	{"endpoint", required_argument, NULL, OPTION_ENDPOINT},
+	{"ca-file", required_argument, NULL, OPTION_CA_FILE},
+	{"enable", no_argument, NULL, OPTION_ENABLE},
+	{"no-enable", no_argument, NULL, OPTION_NO_ENABLE},
 	{0},
 };
 
@@ -51,6 +72,11 @@ static int usage(FILE *out, int status)
 		"      --json         one JSON object on standard output\n"
 		"      --dry-run      with renew: say what would be done and why, do nothing\n"
 		"      --force        with renew NAME...: issue anew though nothing is due\n"
+		"                     with init: replace files that are there\n"
+		"      --hostnames LIST, --name NAME, --target NAME, --token-file FILE (-: "
+		"standard\n"
+		"      input), --endpoint URL, --ca-file FILE, --enable, --no-enable, --yes\n"
+		"                     with init: what it would ask for\n"
 		"      --html         with status: a page, on standard output\n"
 		"      --watch        with status: again whenever it changes, until q\n"
 		"  -v, --verbose      more lines on standard error\n"
@@ -84,6 +110,25 @@ static void harden(void)
 	}
 }
 
+/* Root's command may go on in another directory. */
+static char *absolute(const char *path)
+{
+	char directory[PATH_MAX];
+	if (path[0] == '/' || !getcwd(directory, sizeof(directory)))
+		return string_copy(path);
+	return string_format("%s/%s", directory, path);
+}
+
+/* Before anything is read or written that is not root's alone. */
+static int identity_choose(const struct command *command, const struct command_options *options,
+			   struct config_token *token, struct error *error)
+{
+	bool makes = command->user == USER_MAKES && !options->dry_run;
+	return command->user == USER_CALLER
+		       ? 0
+		       : become_owner(options->config_path, makes, token, error);
+}
+
 static int dispatch(const char *name, struct command_options *options)
 {
 	const struct command *command = find(name);
@@ -96,15 +141,60 @@ static int dispatch(const char *name, struct command_options *options)
 			  command->synopsis ? command->synopsis : "");
 		return PASS_EXIT_USAGE;
 	}
-	if ((options->force || options->dry_run) && command->run != command_renew) {
+	bool init = command->run == command_init;
+	if ((options->dry_run || (options->force && !init)) && command->run != command_renew) {
 		log_error("--force and --dry-run go with --renew-now only");
+		return PASS_EXIT_USAGE;
+	}
+	if ((options->init.given || options->yes || options->name) && !init) {
+		log_error("--hostnames, --name, --target, --token-file, --endpoint, --ca-file, "
+			  "--enable, --no-enable and --yes go with init only");
 		return PASS_EXIT_USAGE;
 	}
 	if ((options->html || options->watch) && command->run != command_status) {
 		log_error("--html and --watch go with status only");
 		return PASS_EXIT_USAGE;
 	}
-	return command->run(options);
+	struct config_token token = {0};
+	struct error error = {0};
+	int result = identity_choose(command, options, &token, &error);
+	options->token = token.text || token.error.code ? &token : NULL;
+	int status = result < 0 ? command_fail(options, PASS_EXIT_FAILED, &error)
+				: command->run(options);
+	become_forget(&token);
+	return status;
+}
+
+/* True for an option of init's. */
+static bool init_option(int code, struct init_options *init)
+{
+	switch (code) {
+	case OPTION_HOSTNAMES:
+		string_list_add(&init->hostnames, optarg);
+		break;
+	case OPTION_TARGET:
+		string_list_add(&init->targets, optarg);
+		break;
+	case OPTION_TOKEN_FILE:
+		init->token_file = optarg;
+		break;
+	case OPTION_ENDPOINT:
+		init->endpoint = optarg;
+		break;
+	case OPTION_CA_FILE:
+		init->ca_file = optarg;
+		break;
+	case OPTION_ENABLE:
+		init->enable = true;
+		break;
+	case OPTION_NO_ENABLE:
+		init->no_enable = true;
+		break;
+	default:
+		return false;
+	}
+	init->given = true;
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -132,6 +222,12 @@ int main(int argc, char **argv)
 		case OPTION_DRY_RUN:
 			options.dry_run = true;
 			break;
+		case OPTION_YES:
+			options.yes = true;
+			break;
+		case OPTION_NAME:
+			options.name = optarg;
+			break;
 		case OPTION_HTML:
 			options.html = true;
 			break;
@@ -147,6 +243,8 @@ int main(int argc, char **argv)
 			printf("origin-ca-agent %s\n", path_version);
 			return PASS_EXIT_CURRENT;
 		default:
+			if (init_option(code, &options.init))
+				break;
 			return usage(stderr, PASS_EXIT_USAGE);
 		}
 	}
@@ -158,7 +256,11 @@ int main(int argc, char **argv)
 	while (optind < argc)
 		string_list_add(&options.arguments, argv[optind++]);
 
+	CLEANUP(freep) char *path = absolute(options.config_path);
+	options.config_path = path;
 	int status = dispatch(name, &options);
 	string_list_free(&options.arguments);
+	string_list_free(&options.init.hostnames);
+	string_list_free(&options.init.targets);
 	return status;
 }

@@ -31,3 +31,9 @@ check_pie_supported(LANGUAGES C)
 if(ORIGIN_CA_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
+
+# What was compiled before from the same source in the same way is taken from ccache's store.
+find_program(ORIGIN_CA_CCACHE ccache)
+if(ORIGIN_CA_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER "${ORIGIN_CA_CCACHE}")
+endif()

@@ -9,6 +9,8 @@
 #	unit      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #	sandbox   tests of the local Origin CA API
 #	system    the installed program on real systemd hosts with real web servers, sanitizers on
+#	chaos     some of the same with an API that misbehaves at random (short form)
+#	soak      everything at once happens to one host (short form)
 #	bench     the release build, measured (short form)
 #	fuzz      every parser of outside input, for FUZZ_SECONDS (15) each
 #
@@ -20,7 +22,7 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 self=$top/tests/run.sh
 logs=$top/build/log
-stages=(lint build unit sandbox system bench fuzz)
+stages=(lint build unit sandbox system chaos soak bench fuzz)
 
 # The versions that setup.sh installs, not others that come first on someone's path; and nothing
 # between the tests and their servers on loopback.
@@ -32,8 +34,8 @@ environment() {
 	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 }
 
-preset_build() {                 # $1: preset
-	cmake --preset "$1" > /dev/null
+preset_build() {                 # $1: preset; then options of the configuration
+	cmake --preset "$@" > /dev/null
 	cmake --build --preset "$1"
 }
 
@@ -46,7 +48,8 @@ stage_lint() {
 }
 
 stage_build() {
-	preset_build development
+	# optimised, gcc sees more; the stage "bench" measures this build
+	preset_build release -D ORIGIN_CA_WERROR=ON
 	preset_build clang
 }
 
@@ -68,6 +71,16 @@ stage_system() {
 	# Hosts are independent and mostly wait: several at once.
 	ORIGIN_CA_BUILD=$top/build/sanitizers run_pytest -n "$((2 * $(nproc)))" --dist loadfile \
 		tests/system
+}
+
+stage_chaos() {
+	preset_build sanitizers
+	ORIGIN_CA_BUILD=$top/build/sanitizers tests/chaos.sh --short ${ORIGIN_CA_CHAOS:+"$ORIGIN_CA_CHAOS"}
+}
+
+stage_soak() {
+	preset_build release
+	ORIGIN_CA_BUILD=$top/build/release tests/soak.sh --short
 }
 
 stage_bench() {
@@ -97,7 +110,7 @@ require_root() {
 	[ "$(id -u)" -ne 0 ] || return 0
 	for stage in "$@"; do
 		case $stage in
-		system | bench)
+		system | chaos | soak | bench)
 			echo "run: the stage \"$stage\" boots hosts, which needs root: sudo $0" >&2
 			exit 2
 			;;

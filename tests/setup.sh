@@ -5,7 +5,7 @@
 set -euo pipefail
 
 packages=(
-	build-essential cmake ninja-build pkg-config git
+	build-essential cmake ninja-build ccache pkg-config git
 	clang clang-tidy clang-format llvm cppcheck shellcheck
 	libcurl4-openssl-dev libcjson-dev libssl-dev libsystemd-dev libinih-dev libidn2-dev
 	libmicrohttpd-dev libcmocka-dev
@@ -14,6 +14,7 @@ packages=(
 	nginx apache2 haproxy lighttpd lighttpd-mod-openssl
 	tomcat10 tomcat10-admin default-jre-headless
 	openssl ca-certificates curl jq diffutils
+	scdoc man-db lintian rpm zsh fish bash-completion ansible-core python3-apt
 	prometheus python3-jsonschema chromium chromium-driver fonts-dejavu-core
 )
 policy=/usr/sbin/policy-rc.d

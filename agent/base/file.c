@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/paths.h"
 #include "base/random.h"
 
 enum {
@@ -37,6 +38,17 @@ static int access_apply(int fd, const struct file_access *access)
 	    fchown(fd, access->owner, access->group) < 0)
 		return -errno;
 	return fchmod(fd, access->mode) < 0 ? -errno : 0;
+}
+
+int file_access_remedy(struct error *error)
+{
+	if (!error || error->code != -EPERM)
+		return error ? error->code : -EPERM;
+	return error_remedy(error,
+			    "user %u can give a file to a group that it is in (`usermod --append "
+			    "--groups GROUP %s`, then restart the service), and to no other user; "
+			    "what somebody else has taken is given back by chown",
+			    (unsigned)geteuid(), path_user);
 }
 
 int file_write_at(int directory, const char *where, const char *name, const void *data,
@@ -76,7 +88,9 @@ int file_write_at(int directory, const char *where, const char *name, const void
 	}
 	if (result < 0) {
 		unlinkat(directory, temporary, 0);
-		return error_errno(error, result, "cannot %s %s/%s", operation, where, name);
+		error_errno(error, result, "cannot %s %s/%s", operation, where, name);
+		file_access_remedy(error);
+		return result;
 	}
 	return sync == FILE_SYNC ? directory_sync(directory, where, error) : 0;
 }
@@ -194,9 +208,12 @@ int directory_make_at(int directory, const char *where, const char *name,
 		       (access->group != (gid_t)-1 && status.st_gid != access->group);
 	if (differs) {
 		result = access_apply(fd, access);
-		if (result < 0)
-			return error_errno(error, result, "cannot set owner and mode of %s/%s",
-					   where, name);
+		if (result < 0) {
+			error_errno(error, result, "cannot set owner and mode of %s/%s", where,
+				    name);
+			file_access_remedy(error);
+			return result;
+		}
 	}
 	*ret_fd = TAKE_FD(fd);
 	return 0;

@@ -25,6 +25,12 @@ struct file_access {
 
 #define FILE_ACCESS(bits) ((struct file_access){(uid_t)-1, (gid_t)-1, (bits)})
 
+/*
+ * Where owner or group could not be set (-EPERM): says in the error what whoever is not root can do
+ * about it. Returns the error's code.
+ */
+int file_access_remedy(struct error *error);
+
 enum file_sync {
 	FILE_SYNC,	/* fsync the file, rename, fsync the directory: durable when this returns */
 	FILE_SYNC_DATA, /* fsync the file and rename; the caller syncs the directory, for many */

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/stop.h"
 #include "cloudflare/client.h"
 #include "cloudflare/pace.h"
 
@@ -137,6 +138,18 @@ static size_t header_take(char *data, size_t size, size_t count, void *context)
 	return length;
 }
 
+/* libcurl calls this at least once a second. */
+static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off_t up_total,
+		       curl_off_t up_now)
+{
+	(void)context;
+	(void)total;
+	(void)now;
+	(void)up_total;
+	(void)up_now;
+	return stop_answer_over();
+}
+
 CURLcode answer_attach(struct answer *answer, CURL *easy, bool repeatable)
 {
 	*answer = (struct answer){.repeatable = repeatable,
@@ -156,6 +169,8 @@ CURLcode answer_attach(struct answer *answer, CURL *easy, bool repeatable)
 	SET(CURLOPT_WRITEDATA, answer);
 	SET(CURLOPT_HEADERFUNCTION, header_take);
 	SET(CURLOPT_HEADERDATA, answer);
+	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+	SET(CURLOPT_NOPROGRESS, 0L);
 #undef SET
 	return code;
 }

@@ -28,24 +28,17 @@ struct client {
 	int64_t offset;
 };
 
-int client_new(const struct config_api *api, int64_t deadline_ms, struct client **ret_client,
-	       struct error *error)
+int client_new_with(const struct config_api *api, const char *token, const char *path,
+		    int64_t deadline_ms, struct client **ret_client, struct error *error)
 {
-	char *token = NULL;
-	int result = token_read(api, &token, error);
+	struct transport *transport = NULL;
+	int result = transport_new(api, token, &transport, error);
 	if (result < 0)
 		return result;
-
-	struct transport *transport = NULL;
-	result = transport_new(api, token, &transport, error);
-	if (result < 0) {
-		secret_free(token);
-		return result;
-	}
 	struct client *client = memory_alloc(1, sizeof(*client));
 	client->transport = transport;
-	client->token = token;
-	client->token_path = token_path(api);
+	client->token = string_copy(token);
+	client->token_path = string_copy(path);
 	client->label = api->name && api->name[0] ? string_format("[api %s]", api->name)
 						  : string_copy("[api]");
 	client->timeout_ms = (api->timeout > 0 ? api->timeout : 30) * 1000;
@@ -53,6 +46,19 @@ int client_new(const struct config_api *api, int64_t deadline_ms, struct client 
 	pthread_mutex_init(&client->lock, NULL);
 	*ret_client = client;
 	return 0;
+}
+
+int client_new(const struct config_api *api, int64_t deadline_ms, struct client **ret_client,
+	       struct error *error)
+{
+	char *token = NULL;
+	int result = token_read(api, &token, error);
+	if (result < 0)
+		return result;
+	CLEANUP(freep) char *path = token_path(api);
+	result = client_new_with(api, token, path, deadline_ms, ret_client, error);
+	secret_free(token);
+	return result;
 }
 
 void client_free(struct client *client)

@@ -29,6 +29,9 @@ struct client;
  */
 int client_new(const struct config_api *api, int64_t deadline_ms, struct client **ret_client,
 	       struct error *error);
+/* As above with a token that need not be in a file yet; `path` is what remedies call its place. */
+int client_new_with(const struct config_api *api, const char *token, const char *path,
+		    int64_t deadline_ms, struct client **ret_client, struct error *error);
 void client_free(struct client *client);
 
 /*

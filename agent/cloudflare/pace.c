@@ -5,6 +5,11 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/stop.h"
+
+enum {
+	LOOK_AGAIN_MS = 500 /* while waiting */
+};
 
 void pace_init(struct pace *pace, int64_t deadline_ms)
 {
@@ -140,13 +145,13 @@ bool pace_wait(struct pace *pace, int64_t until_ms, int64_t *ret_asked)
 		int64_t until = until_ms > not_before ? until_ms : not_before;
 		if (until <= now)
 			return true;
-		if (until - now > PACE_WAIT_LIMIT * INT64_C(1000) ||
+		if (stop_requested() || until - now > PACE_WAIT_LIMIT * INT64_C(1000) ||
 		    (pace->deadline_ms && until >= pace->deadline_ms)) {
 			*ret_asked = not_before > now ? (not_before - now + 999) / 1000 : 0;
 			return false;
 		}
-		/* Another thread may be told to wait longer meanwhile: look again after. */
-		clock_sleep_ms(until - now);
+		/* Another thread may be told to wait longer meanwhile, or to stop: look again. */
+		clock_sleep_ms(until - now < LOOK_AGAIN_MS ? until - now : LOOK_AGAIN_MS);
 	}
 }
 

@@ -12,6 +12,13 @@
 
 static const char token_name[] = "api-token";
 
+static char *default_path(void)
+{
+	const char *slash = strrchr(path_config_file, '/');
+	return string_format("%.*s/%s", slash ? (int)(slash - path_config_file) : 0,
+			     path_config_file, token_name);
+}
+
 char *token_path(const struct config_api *api)
 {
 	if (api->token_file)
@@ -24,13 +31,11 @@ char *token_path(const struct config_api *api)
 			return path;
 		free(path);
 	}
-	const char *slash = strrchr(path_config_file, '/');
-	return string_format("%.*s/%s", slash ? (int)(slash - path_config_file) : 0,
-			     path_config_file, token_name);
+	return default_path();
 }
 
 /* systemd shows a credential with group bits (they are the mask of its access list). */
-static bool is_credential(const char *path)
+bool token_is_credential(const char *path)
 {
 	const char *directory = secure_getenv("CREDENTIALS_DIRECTORY");
 	size_t length = directory ? strlen(directory) : 0;
@@ -47,7 +52,7 @@ static int access_check(const char *path, const struct stat *status, struct erro
 				    "it with token_file");
 		return -EINVAL;
 	}
-	if (is_credential(path))
+	if (token_is_credential(path))
 		return 0;
 	mode_t forbidden = status->st_uid == 0 ? 037 : 077;
 	if (!(status->st_mode & forbidden))
@@ -79,7 +84,11 @@ static int contents_read(const char *path, struct buffer *contents, struct error
 	}
 	if (fd < 0) {
 		int result = error_errno(error, -errno, "cannot open API token %s", path);
-		if (result == -EACCES)
+		CLEANUP(freep) char *root_only = default_path();
+		if (result == -EACCES && strcmp(path, root_only) == 0)
+			error_remedy(error, "run this as root: only root and the service are given "
+					    "the token of that file");
+		else if (result == -EACCES)
 			error_remedy(error, "make it readable to the user that the agent runs as "
 					    "(chown, or root-owned with the agent's group and mode "
 					    "0640)");
@@ -113,6 +122,17 @@ static int refuse(struct error *error, const char *path, const char *what, const
 	return -EINVAL;
 }
 
+/* Our units hand over an empty line when there is no file, so that the service starts. */
+static int credential_missing(struct error *error, const char *make)
+{
+	CLEANUP(freep) char *path = default_path();
+	error_set(error, ERROR_CONFIGURATION, -ENOENT,
+		  "there is no API token: %s was missing or empty when the service started", path);
+	error_remedy(error, "%s, write it to %s with mode 0600, and restart the service", make,
+		     path);
+	return -ENOENT;
+}
+
 static int token_check(const char *token, size_t length, const char *path, struct error *error)
 {
 	static const char whole[] = "the file must hold the token alone, on one line, as the "
@@ -120,6 +140,8 @@ static int token_check(const char *token, size_t length, const char *path, struc
 	static const char make[] = "make an API token with the permission Zone > SSL and "
 				   "Certificates > Edit at dash.cloudflare.com/profile/api-tokens";
 
+	if (length == 0 && token_is_credential(path))
+		return credential_missing(error, make);
 	if (length == 0)
 		return refuse(error, path, "is empty", make);
 	if (length > TOKEN_SIZE_LIMIT)
@@ -142,22 +164,41 @@ static int token_check(const char *token, size_t length, const char *path, struc
 	return 0;
 }
 
+/* Read beforehand by root. */
+static int token_given(const struct config_token *given, char **ret_token, struct error *error)
+{
+	if (given->text) {
+		*ret_token = string_copy(given->text);
+		return 0;
+	}
+	if (error)
+		*error = given->error;
+	return given->error.code;
+}
+
+int token_take(const char *text, size_t length, const char *path, char **ret_token,
+	       struct error *error)
+{
+	while (length > 0 && length <= TOKEN_SIZE_LIMIT && strchr(" \t\r\n", text[length - 1]) &&
+	       text[length - 1])
+		length--;
+	int result = token_check(text, length, path, error);
+	if (result == 0)
+		*ret_token = string_copy_n(text, length);
+	return result;
+}
+
 int token_read(const struct config_api *api, char **ret_token, struct error *error)
 {
+	if (api->token)
+		return token_given(api->token, ret_token, error);
 	CLEANUP(freep) char *path = token_path(api);
 	struct buffer contents = BUFFER(TOKEN_SIZE_LIMIT + 1);
 
 	int result = contents_read(path, &contents, error);
-	if (result == 0) {
-		const char *text = buffer_text(&contents);
-		size_t length = contents.length;
-		while (length > 0 && length <= TOKEN_SIZE_LIMIT &&
-		       strchr(" \t\r\n", text[length - 1]) && text[length - 1])
-			length--;
-		result = token_check(text, length, path, error);
-		if (result == 0)
-			*ret_token = string_copy_n(text, length);
-	}
+	if (result == 0)
+		result =
+			token_take(buffer_text(&contents), contents.length, path, ret_token, error);
 	buffer_wipe(&contents);
 	return result;
 }

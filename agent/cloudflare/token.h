@@ -16,13 +16,25 @@ enum {
  */
 char *token_path(const struct config_api *api);
 
+/* True for a path that token_path() found among systemd's credentials. */
+bool token_is_credential(const char *path);
+
 /*
- * The API token of `api`. White space at the end is cut off. Refused, each with a remedy: absent,
- * empty, more than TOKEN_SIZE_LIMIT bytes, more than one line, a space or a control character
- * inside, readable or writable by others (mode & 077; root's own file may be readable by its group,
- * so there mode & 037; what lies in the credentials directory is systemd's to protect), an Origin
- * CA key ("v1.0-", ended 2026-09-30), a Global API key ("cfk_"). Free with secret_free().
+ * The API token of `api`: what was read beforehand (api->token), else what is in the file. White
+ * space at the end is cut off. Refused, each with a remedy: absent, empty (a credential: as absent,
+ * our units have an empty one when there is no file), more than TOKEN_SIZE_LIMIT bytes, more than
+ * one line, a space or a control character inside, readable or writable by others (mode & 077;
+ * root's own file may be readable by its group, so there mode & 037; what lies in the credentials
+ * directory is systemd's to protect), an Origin CA key ("v1.0-", ended 2026-09-30), a Global API
+ * key ("cfk_"). Free with secret_free().
  */
 int token_read(const struct config_api *api, char **ret_token, struct error *error);
+
+/*
+ * The token in `length` bytes of text that came from elsewhere (a terminal, a pipe), with what is
+ * refused above save for the file's mode; messages call its place `path`. Free with secret_free().
+ */
+int token_take(const char *text, size_t length, const char *path, char **ret_token,
+	       struct error *error);
 
 #endif

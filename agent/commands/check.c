@@ -8,8 +8,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/paths.h"
 #include "cloudflare/zone.h"
 #include "commands/check.h"
+#include "commands/check_access.h"
+#include "commands/check_service.h"
 #include "commands/command.h"
 #include "pass/material.h"
 #include "pass/report.h"
@@ -19,24 +22,18 @@ enum {
 	CLOCK_TOLERANCE = 300
 }; /* seconds that our clock may differ from the API's */
 
-/* A state directory that is not there yet is made by the first pass: then its parent counts. */
+/* The default one is made by whoever comes first: systemd, or root's --renew-now. */
 static void check_store(const struct config *config, struct findings *findings)
 {
 	const char *path = config->agent.state_dir;
-	CLEANUP(freep) char *parent = string_copy(path);
 	struct stat status;
-	while (stat(parent, &status) < 0 && strrchr(parent, '/') > parent)
-		*strrchr(parent, '/') = '\0';
-	if (access(parent, W_OK | X_OK) == 0) {
+	bool missing = stat(path, &status) < 0 && errno == ENOENT;
+	service_check_write(findings->service, path, path, findings);
+	if (missing && strcmp(path, path_state_dir) == 0)
+		found_ok(findings, path, "will be made by the first pass");
+	else if (check_directory(path, path, findings))
 		found_ok(findings, path,
-			 strcmp(parent, path) == 0 ? "can be written"
-						   : "will be made by the first pass");
-		return;
-	}
-	struct error error = {0};
-	error_errno(&error, -errno, "cannot be written by user %u", (unsigned)geteuid());
-	error_remedy(&error, "run as root, or chown it to the agent's user");
-	found_error(findings, path, &error);
+			 missing ? "will be made by the first pass" : "can be written");
 }
 
 /* Zones that were found, and names that are in none: a thousand names of one zone ask once. */
@@ -176,6 +173,13 @@ static void check_certificate(const struct config_certificate *certificate,
 		found_ok(findings, certificate->name,
 			 "its own key, request or password can be used");
 	material_free(&job.material);
+	const char *const files[] = {certificate->private_key_file, certificate->csr_file,
+				     certificate->keystore_password_file};
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (files[i])
+			service_check_read(findings->service, certificate->name, files[i],
+					   findings);
+	check_giving(certificate->name, &certificate->access, findings);
 }
 
 static void check_all(const struct config *config, struct findings *findings)
@@ -189,7 +193,14 @@ static void check_all(const struct config *config, struct findings *findings)
 		found(findings, place, problem->warning ? "warning" : "error", problem->message,
 		      problem->remedy);
 	}
+	CLEANUP(unit_closep) struct unit_bus *bus = NULL;
+	CLEANUP(service_free) struct service service = {0};
+	findings->service = &service;
+	findings->state_dir = config->agent.state_dir;
+	if (unit_open(&bus, NULL) == 0)
+		service_load(bus, &service);
 	check_store(config, findings);
+	check_journal(findings);
 	struct error error = {0};
 	if (wall_clock_check(clock_now(), 0, NULL, &error) < 0)
 		found_error(findings, "clock", &error);
@@ -218,10 +229,12 @@ int command_check(const struct command_options *options)
 	findings.array = json_add_array(json, "findings");
 	int result = config_load(options->config_path, &loaded, &error);
 	CLEANUP(config_freep) struct config *config = loaded;
-	if (result < 0)
+	if (result < 0) {
 		found_error(&findings, options->config_path, &error);
-	else
+	} else {
+		command_give_token(options, config);
 		check_all(config, &findings);
+	}
 
 	int status = findings.failures ? PASS_EXIT_FAILED : PASS_EXIT_CURRENT;
 	if (result < 0 || config_error_count(config))

@@ -8,7 +8,11 @@
 #include "base/error.h"
 #include "config/model.h"
 
+struct service; /* check_service.h */
+
 struct findings {
+	const struct service *service; /* the unit that runs the agent */
+	const char *state_dir;
 	struct buffer text;
 	cJSON *array;
 	unsigned failures;

@@ -2,13 +2,59 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/paths.h"
 #include "commands/check.h"
+#include "commands/check_access.h"
+#include "commands/check_service.h"
+#include "pass/config_test.h"
 #include "pass/reload.h"
 #include "target/kind.h"
 #include "target/manager_credentials.h"
+#include "target/server_log.h"
 #include "target/snippet.h"
 #include "target/template.h"
 #include "target/unit.h"
+#include "target/unit_may.h"
+
+/* The verbs that this target may need: its own, and the way back for a server that died of what it
+ * was given. */
+static void check_may(struct unit_bus *bus, const struct config_target *target, const char *unit,
+		      const char *subject, struct findings *findings)
+{
+	const enum unit_verb verbs[] = {
+		target->reload == RELOAD_RELOAD ? UNIT_RELOAD : UNIT_TRY_RESTART,
+		UNIT_START,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		struct error error = {0};
+		if (unit_may(bus, unit, verbs[i], &error) < 0) {
+			found_error(findings, subject, &error);
+			return;
+		}
+	}
+	CLEANUP(freep)
+	char *message = string_format("%s may be %s", unit,
+				      target->reload == RELOAD_RELOAD ? "reloaded" : "restarted");
+	found_ok(findings, subject, message);
+}
+
+/* Really tested: it changes nothing, and says what the next reload would meet. */
+static void check_test(struct unit_bus *bus, const struct config_target *target, const char *unit,
+		       const char *subject, struct findings *findings)
+{
+	struct pass pass = {.bus = bus, .untested_told = true};
+	struct error error = {0};
+	CLEANUP(freep) char *test = config_test_unit(target, unit);
+	if (!test)
+		return;
+	int result = config_test(&pass, target, unit, target->reload_timeout * 1000, &error);
+	if (result == CONFIG_TEST_PASSED)
+		found_ok(findings, subject, "its configuration test passes");
+	else if (result < 0 || error.code)
+		found_error(findings, subject, &error);
+	else
+		found_ok(findings, subject, "no configuration test is installed");
+}
 
 static void check_unit(const struct config_target *target, const char *subject,
 		       struct findings *findings)
@@ -37,13 +83,42 @@ static void check_unit(const struct config_target *target, const char *subject,
 	CLEANUP(freep)
 	char *message = string_format("%s is %s and %s", unit, status.active_state,
 				      status.can_reload ? "can reload" : "cannot reload");
-	if (target->reload == RELOAD_RELOAD && !status.can_reload)
+	if (target->reload == RELOAD_RELOAD && !status.can_reload) {
 		found(findings, subject, "error", message, "set reload = restart");
-	else if (strcmp(status.active_state, "active") != 0)
+		return;
+	}
+	if (strcmp(status.active_state, "active") != 0)
 		found(findings, subject, "warning", message,
 		      "it is not started by the agent; start it, or set start_stopped = yes");
 	else
 		found_ok(findings, subject, message);
+	check_may(bus, target, unit, subject, findings);
+	check_test(bus, target, unit, subject, findings);
+}
+
+/* Where its snippets go, and its own log, which says more than its unit when it dies. */
+static void check_files(const struct config_target *target, const char *subject,
+			struct findings *findings)
+{
+	CLEANUP(server_log_close) struct server_log log;
+	const char *directory = target->snippet_dir;
+	bool below = string_starts(directory, findings->state_dir);
+	if (!below)
+		service_check_write(findings->service, subject, directory, findings);
+	if (!below && check_directory(subject, directory, findings))
+		found_ok(findings, subject, "its snippets can be written");
+	if (target->template_name && target->template_name[0] == '/')
+		service_check_read(findings->service, subject, target->template_name, findings);
+	check_giving(subject, &target->access, findings);
+	server_log_mark(target->type, &log);
+	if (log.path && log.fd < 0) {
+		CLEANUP(freep)
+		char *message = string_format("should it die, its %s cannot be quoted", log.path);
+		CLEANUP(freep)
+		char *remedy = string_format("if that should be: usermod --append --groups adm %s",
+					     path_user);
+		found(findings, subject, "ok", message, remedy);
+	}
 }
 
 /* The template must render for every certificate that goes through it. */
@@ -109,6 +184,7 @@ void check_target(const struct config *config, const struct config_target *targe
 {
 	CLEANUP(freep) char *subject = string_format("[target %s]", target->name);
 	check_template(config, target, subject, findings);
+	check_files(target, subject, findings);
 	if (target->reload == RELOAD_COMMAND) {
 		check_command(target, subject, findings);
 		return;

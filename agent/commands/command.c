@@ -9,15 +9,17 @@
 #include "pass/report.h"
 
 const struct command commands[] = {
-	{"run", "", "run as the agent (systemd starts this)", command_run, 0, 0},
-	{"pass", NULL, "one scheduled pass (the agent's child)", command_pass, 0, 0},
-	{"renew", "[NAME...]", "one pass now; the same as --renew-now", command_renew, 0, SIZE_MAX},
-	{"check", "", "what would fail, and the remedy", command_check, 0, 0},
+	{"init", "", "first run: token, certificate, server", command_init, 0, 0, USER_CALLER},
+	{"run", "", "run as the agent (systemd starts this)", command_run, 0, 0, USER_CALLER},
+	{"pass", NULL, "one scheduled pass (the agent's child)", command_pass, 0, 0, USER_MAKES},
+	{"renew", "[NAME...]", "one pass now; the same as --renew-now", command_renew, 0, SIZE_MAX,
+	 USER_MAKES},
+	{"check", "", "what would fail, and the remedy", command_check, 0, 0, USER_OWNER},
 	{"status", "[NAME...]", "certificates, targets, expiry, errors", command_status, 0,
-	 SIZE_MAX},
-	{"render", "NAME TARGET", "print a snippet", command_render, 2, 2},
+	 SIZE_MAX, USER_OWNER},
+	{"render", "NAME TARGET", "print a snippet", command_render, 2, 2, USER_OWNER},
 	{"probe", "[NAME...]", "handshake now: which leaf is served where", command_probe, 0,
-	 SIZE_MAX},
+	 SIZE_MAX, USER_OWNER},
 };
 
 const size_t command_count = ARRAY_SIZE(commands);
@@ -35,6 +37,13 @@ int command_fail(const struct command_options *options, int status, const struct
 	return status;
 }
 
+void command_give_token(const struct command_options *options, const struct config *config)
+{
+	for (size_t i = 0; options->token && i < config->api_count; i++)
+		if (!config->apis[i]->token_file)
+			config->apis[i]->token = options->token;
+}
+
 struct config *command_config(const struct command_options *options)
 {
 	struct config *config = NULL;
@@ -44,6 +53,7 @@ struct config *command_config(const struct command_options *options)
 		command_fail(options, PASS_EXIT_CONFIGURATION, &error);
 		return NULL;
 	}
+	command_give_token(options, config);
 	for (size_t i = 0; i < config->problem_count; i++) {
 		CLEANUP(freep) char *text = config_problem_text(&config->problems[i]);
 		if (config->problems[i].warning)

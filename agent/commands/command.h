@@ -11,14 +11,36 @@
 #include "config/model.h"
 #include "pass/pass.h"
 
+/* What goes with `init` alone. */
+struct init_options {
+	struct string_list hostnames; /* items, or several of them in one, with blanks or commas */
+	struct string_list targets;
+	const char *token_file; /* "-": standard input */
+	const char *endpoint;
+	const char *ca_file;
+	bool enable, no_enable; /* the service */
+	bool given;		/* any of them */
+};
+
 struct command_options {
 	const char *config_path;
-	const char *program; /* argv[0] */
+	const char *program;		  /* argv[0] */
+	const struct config_token *token; /* read while we were root; or NULL */
 	bool json;
 	bool force;
 	bool dry_run;
+	bool yes;	  /* ask nothing */
+	const char *name; /* of the certificate, where it would follow from something else */
+	struct init_options init;
 	bool html, watch;
 	struct string_list arguments; /* behind the command */
+};
+
+/* Who a command that root runs is run by (become.h). */
+enum command_user {
+	USER_OWNER,  /* the owner of the state directory */
+	USER_MAKES,  /* the same, and the state directory is made for the agent's user */
+	USER_CALLER, /* root: it does nothing by itself, or writes what is root's */
 };
 
 struct command {
@@ -27,6 +49,7 @@ struct command {
 	const char *summary;
 	int (*run)(const struct command_options *options); /* gives the exit status */
 	size_t least, most;				   /* arguments */
+	enum command_user user;
 };
 
 extern const struct command commands[];
@@ -38,6 +61,7 @@ int command_renew(const struct command_options *options);
 int command_check(const struct command_options *options);
 int command_status(const struct command_options *options);
 int command_render(const struct command_options *options);
+int command_init(const struct command_options *options);
 int command_probe(const struct command_options *options);
 
 /*
@@ -45,6 +69,9 @@ int command_probe(const struct command_options *options);
  * when there is nothing to go on with (exit status 3; command_fail() was called).
  */
 struct config *command_config(const struct command_options *options);
+
+/* Hands the token that was read beforehand to the accounts that read the default file. */
+void command_give_token(const struct command_options *options, const struct config *config);
 
 /*
  * Nothing could be done: one line on standard error, and with --json {"version", "exit_status",

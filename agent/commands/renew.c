@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "commands/command.h"
 #include "pass/hook.h"
 #include "pass/report.h"
@@ -17,6 +18,8 @@ static int run(const struct command_options *options, const struct pass_options 
 
 	struct pass pass;
 	struct error error = {0};
+	if (!pass_options->dry_run)
+		stop_catch();
 	int result = pass_run(config, pass_options, &pass, &error);
 	if (result < 0) {
 		pass_free(&pass);
@@ -43,6 +46,8 @@ static int run(const struct command_options *options, const struct pass_options 
 	store_close(&pass.store);
 	hook_run(&pass);
 	pass_free(&pass);
+	if (stop_requested())
+		log_notice("stopped as told; what is left is for the next pass");
 	return status;
 }
 

@@ -8,6 +8,8 @@
 #include "base/paths.h"
 #include "commands/command.h"
 
+static const char deleted[] = " (deleted)"; /* what proc(5) appends */
+
 /* Where the supervisor is: installed in libexec, or beside us in a build tree. */
 static int supervisor_path(const char *self, char *path, size_t size)
 {
@@ -34,6 +36,9 @@ int command_run(const struct command_options *options)
 		log_error("cannot read /proc/self/exe: %s", strerror(errno));
 		return PASS_EXIT_FAILED;
 	}
+	/* Replaced since we were started: passes are to run what is there now. */
+	if (string_ends(self, deleted))
+		self[(size_t)length - strlen(deleted)] = '\0';
 	int result = supervisor_path(self, path, sizeof(path));
 	if (result == 0) {
 		execl(path, options->program, "--agent", self, "--config", options->config_path,

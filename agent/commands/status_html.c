@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/paths.h"
+#include "commands/failed_pass.h"
 #include "commands/status_page.h"
 #include "config/duration.h"
 
@@ -64,6 +65,15 @@ static void summary(const struct status *status, struct buffer *page)
 	buffer_add_text(page, "</ul>\n");
 }
 
+static void warning(const struct error *error, struct buffer *page)
+{
+	buffer_add_text(page, "<p class=\"trouble\"><b>");
+	page_text(page, error->message);
+	buffer_add_text(page, "</b> ");
+	page_text(page, error->remedy);
+	buffer_add_text(page, "</p>\n");
+}
+
 static void top(const struct status *status, struct buffer *page)
 {
 	struct utsname host;
@@ -81,13 +91,11 @@ static void top(const struct status *status, struct buffer *page)
 		buffer_add_text(page, ")");
 	}
 	buffer_add_format(page, ". origin-ca-agent %s</p>\n", path_version);
-	if (status->pass.clock.error.code) {
-		buffer_add_text(page, "<p class=\"trouble\"><b>");
-		page_text(page, status->pass.clock.error.message);
-		buffer_add_text(page, "</b> ");
-		page_text(page, status->pass.clock.error.remedy);
-		buffer_add_text(page, "</p>\n");
-	}
+	struct error failed = {0};
+	if (failed_pass_error(&status->pass, &failed))
+		warning(&failed, page);
+	if (status->pass.clock.error.code)
+		warning(&status->pass.clock.error, page);
 }
 
 static void names(const struct pass_job *job, struct buffer *page)

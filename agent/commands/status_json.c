@@ -1,4 +1,5 @@
 #include "base/json.h"
+#include "commands/failed_pass.h"
 #include "commands/status.h"
 #include "pass/report.h"
 #include "pass/tell.h"
@@ -113,6 +114,7 @@ cJSON *status_json(const struct status *status)
 	json_add_integer(json, "exit_status", status->exit_status);
 	json_add_time(json, "at", pass->now);
 	last_pass_json(&status->note, json);
+	failed_pass_json(pass, json);
 	wall_clock_json(pass, json);
 	cJSON *certificates = json_add_array(json, "certificates");
 	for (size_t i = 0; i < pass->job_count; i++)

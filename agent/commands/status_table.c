@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "commands/failed_pass.h"
 #include "commands/status.h"
 #include "config/duration.h"
 
@@ -312,6 +313,11 @@ void status_table(const struct status *status, const struct terminal *terminal, 
 {
 	const struct pass *pass = &status->pass;
 	struct table table = {.status = status, .terminal = terminal, .text = text};
+	struct error failed = {0};
+	if (failed_pass_error(pass, &failed)) {
+		terminal_paragraph(terminal, "! ", 2, failed.message, text);
+		remedy(&table, failed.remedy);
+	}
 	if (pass->clock.error.code) {
 		terminal_paragraph(terminal, "! ", 2, pass->clock.error.message, text);
 		remedy(&table, pass->clock.error.remedy);

@@ -4,6 +4,7 @@
 #ifndef ORIGIN_CA_CONFIG_BUILD_H
 #define ORIGIN_CA_CONFIG_BUILD_H
 
+#include "config/definitions.h"
 #include "config/ini.h"
 #include "config/value.h"
 
@@ -24,6 +25,14 @@ struct build {
 	struct ini_section **index; /* by kind, name, and then as they were read */
 	struct problem_list problems;
 	struct account_cache accounts;
+	/* config/sources.h */
+	unsigned round;
+	size_t problems_read;  /* of `problems`: what was found while the files were read */
+	bool directory_unread; /* conf_dir cannot be listed */
+	struct definitions definitions;
+	struct config_place *wrong; /* sections that were refused in an earlier round */
+	size_t wrong_count;
+	struct problem_list told; /* what is wrong in files that do not count as they are */
 };
 
 /* NAME of a section: 1 to 40 of A-Za-z0-9._-, starting with neither a dot nor a dash. */
@@ -35,8 +44,8 @@ void sections_index(struct build *build);
 /* The first section "[KIND NAME]" that was read, refused or not; NULL when there is none. */
 struct ini_section *sections_find(const struct build *build, const char *kind, const char *name);
 
-/* Reads the drop-ins of conf_dir into `build->sections`. `conf_dir_line`: where the main file
- * names the directory, 0 for the default, which may be absent. */
+/* Reads the drop-ins of conf_dir into the configuration's sources. `conf_dir_line`: where the main
+ * file names the directory, 0 for the default, which may be absent. */
 void drop_ins_read(struct build *build, unsigned conf_dir_line);
 
 /* The warning about a file or directory of this mode, which anyone may change. */

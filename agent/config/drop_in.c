@@ -5,15 +5,10 @@
 #include <sys/stat.h>
 
 #include "config/build.h"
+#include "config/leftover.h"
+#include "config/sources.h"
 
 DEFINE_CLEANUP(DIR *, closedir)
-
-/* Editors, package managers and other tools that are not done yet leave such names. */
-static bool is_leftover(const char *name)
-{
-	return name[0] == '.' || string_ends(name, "~") || string_ends(name, ".swp") ||
-	       string_ends(name, ".tmp") || strstr(name, ".dpkg-") || strstr(name, ".rpm");
-}
 
 void mode_check(struct build *build, const char *path, mode_t mode)
 {
@@ -27,7 +22,7 @@ void mode_check(struct build *build, const char *path, mode_t mode)
 /* Both a directory and README are nothing to warn of. */
 static bool looks_forgotten(const struct dirent *entry)
 {
-	return entry->d_type != DT_DIR && !is_leftover(entry->d_name) &&
+	return entry->d_type != DT_DIR && !leftover_name(entry->d_name) &&
 	       !string_starts(entry->d_name, "README");
 }
 
@@ -42,7 +37,7 @@ static int directory_list(struct build *build, DIR *stream, const char *director
 			result = -errno;
 			break;
 		}
-		if (string_ends(entry->d_name, ".ini") && !is_leftover(entry->d_name)) {
+		if (string_ends(entry->d_name, ".ini") && !leftover_name(entry->d_name)) {
 			string_list_add(names, entry->d_name);
 		} else if (looks_forgotten(entry)) {
 			problem_warning(&build->problems, (struct config_place){directory, 0},
@@ -64,6 +59,7 @@ static void directory_fail(struct build *build, int result, unsigned conf_dir_li
 	else if (result == -ENOENT)
 		return; /* nobody said that there is one */
 	config->incomplete = true;
+	build->directory_unread = true;
 	problem_error(&build->problems, place, "cannot read the directory %s: %s",
 		      config->agent.conf_dir, strerrordesc_np(-result));
 	if (result == -ENOENT)
@@ -84,11 +80,11 @@ static void drop_in_read(struct build *build, int directory, const char *name, c
 			error_remedy(&error,
 				     "the user that the agent runs as must be able to read it");
 		problem_from_error(&build->problems, (struct config_place){path, 0}, &error);
+		source_add(build->config, path, NULL, 0);
 		return;
 	}
 	mode_check(build, path, mode);
-	ini_sections_read(&build->sections, path, buffer_text(text), text->length,
-			  &build->problems);
+	source_add(build->config, path, buffer_text(text), text->length);
 }
 
 static void files_read(struct build *build, int directory, const struct string_list *names)

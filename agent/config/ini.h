@@ -41,6 +41,13 @@ struct ini_section {
 	struct ini_entry *entries;
 	size_t entry_count;
 	bool refused; /* something in it is wrong, and that is in the problems */
+	/* Of two alike the one of the lower rank counts: as written, then from a last good
+	 * definition, then one that was found wrong already (config/sources.h). */
+	enum {
+		SECTION_WRITTEN,
+		SECTION_KEPT,
+		SECTION_WRONG
+	} rank;
 };
 
 /* Sections of several files, in the order they were read. */

@@ -5,6 +5,7 @@
 
 #include "config/agent.h"
 #include "config/build.h"
+#include "config/sources.h"
 
 /*
  * A section that was written, so what it left on disk is not "no longer configured": a
@@ -58,6 +59,7 @@ static void broken_collect(struct build *build)
 
 static void model_build(struct build *build)
 {
+	sources_read(build);
 	sections_index(build);
 	if (!sections_find(build, "api", ""))
 		api_add_default(build);
@@ -66,7 +68,33 @@ static void model_build(struct build *build)
 	sections_read(build, "certificate", certificate_read);
 	targets_compare(build);
 	broken_collect(build);
-	problem_sort(&build->problems);
+}
+
+static void objects_free(struct config *config)
+{
+	for (size_t i = 0; i < config->certificate_count; i++)
+		config_certificate_free(config->certificates[i]);
+	for (size_t i = 0; i < config->target_count; i++)
+		config_target_free(config->targets[i]);
+	for (size_t i = 0; i < config->api_count; i++)
+		config_api_free(config->apis[i]);
+	freep(&config->certificates);
+	freep(&config->targets);
+	freep(&config->apis);
+	config->certificates = NULL;
+	config->targets = NULL;
+	config->apis = NULL;
+	config->certificate_count = config->target_count = config->api_count = 0;
+	string_list_free(&config->broken_certificates);
+}
+
+/* As before model_build(), but for what stands in `told`. */
+static void model_discard(struct build *build)
+{
+	ini_sections_free(&build->sections);
+	freep(&build->index);
+	build->index = NULL;
+	objects_free(build->config);
 }
 
 static struct config *config_new(const char *path)
@@ -83,10 +111,25 @@ static void build_free(struct build *build)
 {
 	ini_sections_free(&build->sections);
 	problem_list_free(&build->problems);
+	problem_list_free(&build->told);
+	definitions_free(&build->definitions);
+	free(build->wrong);
 	free(build->index);
 	string_list_free(&build->accounts.names);
 	if (build->config)
 		config_free(build->config);
+}
+
+/* [agent], which decides where everything else is. Its sections are read again with the others. */
+static int agent_find(struct build *build, const char *text, size_t length,
+		      unsigned *ret_conf_dir_line, struct error *error)
+{
+	CLEANUP(ini_sections_free) struct ini_sections sections = {0};
+	CLEANUP(problem_list_free) struct problem_list problems = {0};
+	struct config *config = build->config;
+	ini_sections_read(&sections, config->path, text, length, &problems);
+	return agent_read(config->path, &sections, &problems, &config->agent, ret_conf_dir_line,
+			  error);
 }
 
 /* `mode` of the main file, and 0 to read no drop-ins. */
@@ -95,17 +138,23 @@ static int load(const char *path, const char *text, size_t length, mode_t mode,
 {
 	CLEANUP(build_free) struct build build = {.config = config_new(path)};
 	struct config *config = build.config;
-	ini_sections_read(&build.sections, config->path, text, length, &build.problems);
 	unsigned conf_dir_line = 0;
-	int result = agent_read(config->path, &build.sections, &build.problems, &config->agent,
-				&conf_dir_line, error);
+	int result = agent_find(&build, text, length, &conf_dir_line, error);
 	if (result < 0)
 		return result;
+	source_add(config, config->path, text, length);
 	if (mode != 0) {
 		mode_check(&build, config->path, mode);
 		drop_ins_read(&build, conf_dir_line);
 	}
+	build.problems_read = build.problems.count;
 	model_build(&build);
+	while (mode != 0 && sources_replace(&build)) {
+		model_discard(&build);
+		model_build(&build);
+	}
+	sources_finish(&build);
+	problem_sort(&build.problems);
 	config->problems = TAKE_PTR(build.problems.items);
 	config->problem_count = build.problems.count;
 	build.problems.count = 0;
@@ -137,20 +186,12 @@ void config_free(struct config *config)
 {
 	if (!config)
 		return;
-	for (size_t i = 0; i < config->certificate_count; i++)
-		config_certificate_free(config->certificates[i]);
-	for (size_t i = 0; i < config->target_count; i++)
-		config_target_free(config->targets[i]);
-	for (size_t i = 0; i < config->api_count; i++)
-		config_api_free(config->apis[i]);
+	objects_free(config);
+	sources_free(config);
 	struct problem_list problems = {.items = config->problems, .count = config->problem_count};
 	problem_list_free(&problems);
-	free(config->certificates);
-	free(config->targets);
-	free(config->apis);
 	config_agent_free(&config->agent);
 	string_list_free(&config->files);
-	string_list_free(&config->broken_certificates);
 	free(config->template_dir);
 	free(config->path);
 	free(config);

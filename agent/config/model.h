@@ -62,13 +62,22 @@ struct config_agent {
 	char *metrics_file;	       /* absolute, or NULL: STATE/metrics.prom */
 };
 
+/* What the default token file gave when it was read beforehand, as root: the agent's user may not.
+ */
+struct config_token {
+	char *text; /* secret; NULL: there is none, and why: */
+	struct error error;
+};
+
 struct config_api {
 	char *name; /* "" for [api] */
 	struct config_place place;
 	char *endpoint;	  /* without a final slash; https, or http for a loopback address */
 	char *token_file; /* absolute, or NULL: systemd credential, else the default path */
-	char *ca_file;	  /* absolute, or NULL: the system's */
-	char *proxy;	  /* or NULL: the usual environment variables */
+	const struct config_token *token; /* the caller's, set after loading, where token_file is
+					     NULL; or NULL: the token is read when it is needed */
+	char *ca_file;			  /* absolute, or NULL: the system's */
+	char *proxy;			  /* or NULL: the usual environment variables */
 	int64_t timeout;
 	char *root_url; /* directory of the published roots, without a final slash; https, or http
 			   for a loopback address */
@@ -104,7 +113,9 @@ struct config_target {
 	enum reload_method reload;
 	char *manager_url; /* Tomcat's manager, without a final slash: https, or http for a loopback
 			      address; set for RELOAD_SSL */
-	char *manager_credentials_file;	   /* absolute; "USER:PASSWORD"; set for RELOAD_SSL */
+	char *manager_credentials_file; /* absolute; "USER:PASSWORD"; set for RELOAD_SSL */
+	char *config_test; /* the oneshot service that tests the configuration, or NULL: by unit */
+	bool untested;	   /* `config_test = none` */
 	struct string_list reload_command; /* argv, the first absolute; for RELOAD_COMMAND */
 	int64_t reload_timeout;		   /* seconds, of unit, manager or command */
 	char *template_name; /* file name without ".mustache", default by type, or absolute path */
@@ -152,6 +163,15 @@ struct config_certificate {
 				      default 0600 */
 };
 
+/* One file of the configuration as it was found; its definitions may be those of an earlier day. */
+struct config_source {
+	const char *path; /* the configuration's */
+	char *text;	  /* NULL: it could not be read */
+	size_t length;
+	bool good;	   /* nothing in it is wrong */
+	int64_t kept_from; /* when what counts instead of it was last right; 0: it counts itself */
+};
+
 struct config {
 	char *path;	    /* the main file, absolute */
 	char *template_dir; /* the user's own: templates/ beside the main file */
@@ -164,7 +184,10 @@ struct config {
 	size_t certificate_count;
 	struct config_problem *problems;
 	size_t problem_count;
-	struct string_list files; /* all that was read or should have been, in order */
+	struct string_list files;      /* all that was read or should have been, in order */
+	struct config_source *sources; /* the same */
+	size_t source_count;
+	struct string_list kept_names; /* what messages call a last good definition */
 	/* Names of sections that are written but wrong, sorted: their files are not "no longer
 	 * configured". */
 	struct string_list broken_certificates;
@@ -185,9 +208,18 @@ enum {
  * Reads the main file and its drop-ins (`*.ini` of conf_dir, in the order of their names; names
  * that start with "." or end in "~", ".dpkg-*", ".rpm*", ".swp", ".tmp" are not read). `path` may
  * be relative. Returns 0 whenever the main file and [agent] could be read; what is wrong below
- * that is in ret_config->problems. A negative errno with class configuration (or local) otherwise.
+ * that is in ret_config->problems. For a file with something wrong in it, its last good definition
+ * counts where the state directory has one (config/definitions.h), and a warning says so; new
+ * sections of it that are right count beside that. A negative errno with class configuration (or
+ * local) otherwise.
  */
 int config_load(const char *path, struct config **ret_config, struct error *error);
+
+/*
+ * Writes down what is good of each file (config/definitions.h), for a day on which it is not: to be
+ * called by whoever acts upon the configuration, with the state directory and its lock.
+ */
+int config_keep(const struct config *config, int state_directory, struct error *error);
 
 /*
  * As above with the text of the main file given, as if it stood at `path` (absolute): for tests,

@@ -84,6 +84,8 @@ static int compare(const void *one, const void *other)
 	const struct ini_section *a = *(struct ini_section *const *)one;
 	const struct ini_section *b = *(struct ini_section *const *)other;
 	int order = section_compare(a, b->kind, b->name);
+	if (order == 0 && a->rank != b->rank)
+		return (a->rank > b->rank) - (a->rank < b->rank);
 	return order != 0 ? order : (a > b) - (a < b); /* both are in one array */
 }
 
@@ -97,6 +99,9 @@ static void duplicate_refuse(struct build *build, const struct ini_section *firs
 			     struct ini_section *second)
 {
 	second->refused = true;
+	/* What was kept of it gives way, and what is wrong was told of. */
+	if (second->rank != SECTION_WRITTEN)
+		return;
 	problem_error(&build->problems, second->place,
 		      "a second [%s%s%s], which is not used; the first is at %s:%u", second->kind,
 		      second->name[0] ? " " : "", second->name, first->place.file,

@@ -134,7 +134,7 @@ static const struct section_key keys[] = {
 	{"owner", set_owner, TEXT_PLAIN},
 	{"group", set_group, TEXT_PLAIN},
 	{"mode", set_mode, TEXT_PLAIN},
-	{"config_test", NULL, TEXT_PLAIN},
+	{"config_test", target_set_config_test, TEXT_PLAIN},
 	{"manager_url", target_set_manager_url, TEXT_PLAIN},
 	/* Secret because people write the password itself. */
 	{"manager_credentials_file", target_set_manager_credentials_file, TEXT_SECRET},
@@ -220,6 +220,7 @@ void config_target_free(struct config_target *target)
 		return;
 	free(target->name);
 	free(target->unit);
+	free(target->config_test);
 	free(target->manager_url);
 	free(target->manager_credentials_file);
 	string_list_free(&target->reload_command);

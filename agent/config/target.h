@@ -21,6 +21,7 @@ int target_set_unit(const struct value *value, void *object);
 int target_set_reload(const struct value *value, void *object);
 int target_set_reload_command(const struct value *value, void *object);
 int target_set_reload_timeout(const struct value *value, void *object);
+int target_set_config_test(const struct value *value, void *object);
 int target_set_manager_url(const struct value *value, void *object);
 int target_set_manager_credentials_file(const struct value *value, void *object);
 int target_set_probe(const struct value *value, void *object);

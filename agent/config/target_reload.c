@@ -7,9 +7,8 @@
 
 static const char manager_url_default[] = "http://127.0.0.1:8080/manager";
 
-int target_set_unit(const struct value *value, void *object)
+static int unit_check(const struct value *value)
 {
-	struct target_section *section = object;
 	size_t length = strlen(value->text);
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				      "0123456789:-_.\\@";
@@ -25,8 +24,31 @@ int target_set_unit(const struct value *value, void *object)
 		value_refuse(value, "a template, which cannot be reloaded");
 		return value_remedy(value, "name one of its instances");
 	}
+	return 0;
+}
+
+int target_set_unit(const struct value *value, void *object)
+{
+	struct target_section *section = object;
+	int result = unit_check(value);
+	if (result < 0)
+		return result;
 	free(section->target->unit);
 	section->target->unit = string_copy(value->text);
+	return 0;
+}
+
+int target_set_config_test(const struct value *value, void *object)
+{
+	struct target_section *section = object;
+	section->target->untested = strcmp(value->text, "none") == 0;
+	if (section->target->untested)
+		return 0;
+	int result = unit_check(value);
+	if (result < 0)
+		return result;
+	free(section->target->config_test);
+	section->target->config_test = string_copy(value->text);
 	return 0;
 }
 

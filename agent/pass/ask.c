@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/stop.h"
 #include "cloudflare/origin_ca.h"
 #include "pass/attempt.h"
 #include "pass/issue.h"
@@ -69,7 +70,7 @@ static int adopt_earlier(struct attempt *attempt, struct error *error)
 		int found = adopt(attempt, error);
 		int64_t age = clock_now() - asked_at;
 		if (found != 0 || age < 0 || age >= certificate->api->timeout ||
-		    clock_monotonic_ms() >= attempt->pass->deadline_ms)
+		    clock_monotonic_ms() >= attempt->pass->deadline_ms || stop_requested())
 			return found;
 		if (!told)
 			log_notice("%s: an earlier pass asked %lld s ago and did not live to hear "
@@ -175,7 +176,8 @@ static int ask_and_look(struct attempt *attempt, struct error *error)
 		}
 
 		/* It counts as issued until the list says otherwise. */
-		if (try == LOST_TRIES || clock_monotonic_ms() >= attempt->pass->deadline_ms)
+		if (try == LOST_TRIES || clock_monotonic_ms() >= attempt->pass->deadline_ms ||
+		    stop_requested())
 			return result;
 		log_notice("%s: %s; looking whether the certificate was issued",
 			   attempt->job->certificate->name, error->message);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/stop.h"
 #include "pass/commit.h"
 #include "pass/deploy.h"
 #include "pass/job.h"
@@ -219,7 +220,12 @@ void attempt_run(struct pass *pass, struct pass_job *job)
 	pthread_mutex_lock(&job->lock);
 	job->state.counts.attempts++;
 	int result = run(&attempt, &error);
-	if (result < 0) {
+	if (result < 0 && stop_requested() && error.class == ERROR_TRANSIENT) {
+		/* Nobody's failure: the next pass goes on at once. */
+		job->error = error;
+		state_event_add(&job->state, pass->now, "stopped", "%s", error.message);
+		job->dirty = true;
+	} else if (result < 0) {
 		record_failure(pass, job, &error);
 		deploy_placeholder(pass, job);
 	} else {

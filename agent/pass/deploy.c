@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "pass/commit.h"
 #include "pass/group.h"
 #include "pass/job.h"
@@ -81,6 +82,9 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 	if (target_job->target->reload == RELOAD_RESTART && state->verified_generation &&
 	    next < pass->now + RESTART_PAUSE)
 		next = pass->now + RESTART_PAUSE;
+	/* It may only have been too slow for somebody who stopped the agent. */
+	if (stop_requested())
+		next = pass->now;
 	CLEANUP(freep) char *fingerprint = plan_target_fingerprint(pass, job);
 	state_attempt_fail(&state->attempt, &target_job->error, pass->now, next, fingerprint);
 	state_event_add_of(&job->state, pass->now, target_job->refused ? "rolled-back" : "failed",
@@ -164,13 +168,25 @@ static void prune(struct pass *pass, struct pass_job *job)
 		log_failure(LOG_LEVEL_WARNING, &error);
 }
 
+/* Told to stop before anything of the group was put in place. */
+static void put_off(struct group *group)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		stop_error(&group->items[i].target_job->error, "nothing is deployed");
+		group->items[i].target_job->held = true;
+	}
+}
+
 void deploy_all(struct pass *pass)
 {
 	for (enum turn turn = TURN_FIRST; turn <= TURN_SECOND; turn++)
 		for (size_t i = 0; i < pass->config->target_count; i++) {
 			struct group group;
 			group_fill(pass, i, turn, &group);
-			group_deploy(&group);
+			if (stop_requested())
+				put_off(&group);
+			else
+				group_deploy(&group);
 			free(group.items);
 		}
 	for (size_t i = 0; i < pass->config->target_count; i++)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "pass/bystander.h"
 #include "pass/commit.h"
 #include "pass/reload.h"
@@ -115,7 +116,7 @@ static void look(struct group *group, int64_t timeout_ms)
 			missing += !verify_holds(&verifies[i]);
 			mute = verifies[i].error.code == -ETIMEDOUT;
 		}
-		if (missing == 0 || clock_monotonic_ms() + pause >= deadline)
+		if (missing == 0 || clock_monotonic_ms() + pause >= stop_cut(deadline))
 			break;
 		log_progress("%s: %zu of %zu certificates served", target->name,
 			     group->count - missing, group->count);
@@ -185,6 +186,7 @@ static void take_back(struct group *group, unsigned revive)
 	struct error error = {0};
 	if (group->count == 0)
 		return;
+	stop_turn_back();
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
@@ -218,7 +220,7 @@ static void deploy_committed(struct group *group);
 /* The reload failed with all of them, and works without: halve until the culprits stand alone. */
 static void blame(struct group *group, const struct error *refusal)
 {
-	if (group->count == 1 || group->pass->reloads >= RELOADS_LIMIT)
+	if (group->count == 1 || group->pass->reloads >= RELOADS_LIMIT || stop_requested())
 		return;
 	if (!group->searched)
 		log_notice("%s: %s; looking for the culprit among %zu certificates",
@@ -300,15 +302,26 @@ static void refused_anyway(struct group *group, const struct error *refusal,
 	all_fail(group, &both, false);
 }
 
+/* A server that only its test has refused has read nothing: a restart would be for nothing. */
+static int go_back(struct group *group, bool untouched, unsigned flags, struct error *error)
+{
+	return untouched ? reload_test(group->pass, target_of(group), error)
+			 : reload_target(group->pass, target_of(group), flags, error);
+}
+
 static void refused_reload(struct group *group, const struct error *refusal)
 {
 	struct error again = {0};
 	/* It was up before: what our own job has ended is ours to start again. */
-	bool restarted =
+	bool restarts =
 		target_of(group)->reload == RELOAD_RESTART ||
 		(target_of(group)->reload == RELOAD_SSL && reload_flags(group) & RELOAD_FULL);
-	bool revive = refusal->code == -ESHUTDOWN || (restarted && refusal->code != -ECANCELED);
+	bool tested = refusal->code == -EBADMSG;
+	bool untouched = tested && restarts;
+	bool revive =
+		refusal->code == -ESHUTDOWN || (restarts && !tested && refusal->code != -ECANCELED);
 	bool was_read = refusal->class == ERROR_DEPLOY;
+	stop_turn_back();
 	all_fail(group, refusal, true);
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
@@ -322,15 +335,16 @@ static void refused_reload(struct group *group, const struct error *refusal)
 	if (!was_read)
 		return; /* there is nothing to reload back */
 	unsigned flags = reload_flags(group) | (revive ? RELOAD_REVIVE : 0);
-	int result = reload_target(group->pass, target_of(group), flags, &again);
+	int result = go_back(group, untouched, flags, &again);
 	/* Perhaps no snippet of theirs is right, not even a placeholder's. */
 	if (result < 0 && withdraw_first(group))
-		result = reload_target(group->pass, target_of(group), flags, &again);
+		result = go_back(group, untouched, flags, &again);
 	if (result < 0) {
 		refused_anyway(group, refusal, &again);
 		return;
 	}
-	confirm_reload(group);
+	if (!untouched)
+		confirm_reload(group);
 	blame(group, refusal);
 }
 

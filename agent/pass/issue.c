@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/log.h"
+#include "base/stop.h"
 #include "pass/attempt.h"
 #include "pass/deploy.h"
 
@@ -39,7 +40,10 @@ static void *work(void *context)
 		size_t index = atomic_fetch_add(&pool->next, 1);
 		if (index >= pool->count)
 			return NULL;
-		attempt_run(pool->pass, pool->jobs[index]);
+		if (stop_requested())
+			stop_error(&pool->jobs[index]->error, "no certificate is asked for");
+		else
+			attempt_run(pool->pass, pool->jobs[index]);
 		log_progress("issuing: %zu of %zu", atomic_fetch_add(&pool->done, 1) + 1,
 			     pool->count);
 	}

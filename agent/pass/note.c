@@ -9,6 +9,10 @@
 
 static const char NOTE_FILE[] = "schedule.json";
 
+enum {
+	NOTE_LIMIT = 256 << 10 /* bytes: pass/named.h bounds the files in it */
+};
+
 int note_save(int state_directory, const char *where, const struct note *note, struct error *error)
 {
 	CLEANUP(cJSON_Deletep) cJSON *json = json_object();
@@ -21,6 +25,8 @@ int note_save(int state_directory, const char *where, const struct note *note, s
 	json_add_integer(json, "current", note->current);
 	json_add_integer(json, "failing", note->failing);
 	json_add_integer(json, "exit_status", note->exit_status);
+	json_add_bool(json, "credential", note->credential);
+	json_add_list(json, "files", &note->files);
 	if (note->clock_heard_at) {
 		json_add_integer(json, "clock_offset", note->clock_offset);
 		json_add_integer(json, "clock_heard_at", note->clock_heard_at);
@@ -35,11 +41,13 @@ int note_save(int state_directory, const char *where, const struct note *note, s
 
 int note_load(int state_directory, const char *where, struct note *ret_note, struct error *error)
 {
-	struct buffer text = BUFFER(4096);
+	struct buffer text = BUFFER(NOTE_LIMIT);
 	*ret_note = (struct note){0};
 	int result = file_read_at(state_directory, where, NOTE_FILE, &text, error);
-	if (result < 0)
+	if (result < 0) {
+		buffer_free(&text);
 		return result;
+	}
 
 	CLEANUP(cJSON_Deletep) cJSON *json = json_parse(buffer_text(&text), text.length);
 	buffer_free(&text);
@@ -62,5 +70,12 @@ int note_load(int state_directory, const char *where, struct note *ret_note, str
 		 source ? source : "");
 	const char *reason = json_string(json, "next_reason");
 	snprintf(ret_note->next_reason, sizeof(ret_note->next_reason), "%s", reason ? reason : "");
+	ret_note->credential = json_true(json, "credential");
+	json_string_list(json, "files", &ret_note->files);
 	return 0;
+}
+
+void note_free(struct note *note)
+{
+	string_list_free(&note->files);
 }

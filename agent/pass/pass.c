@@ -7,12 +7,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/stop.h"
 #include "pass/deploy.h"
 #include "pass/derive.h"
 #include "pass/issue.h"
 #include "pass/job.h"
 #include "pass/material.h"
 #include "pass/metrics.h"
+#include "pass/named.h"
 #include "pass/note.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
@@ -103,6 +105,7 @@ static void take_note(struct pass *pass)
 	pass->clock.offset = note.clock_offset;
 	pass->clock.heard_at = note.clock_heard_at;
 	snprintf(pass->clock.source, sizeof(pass->clock.source), "%s", note.clock_source);
+	note_free(&note);
 }
 
 /* A full look at files and served leaves is due twice a day, or when somebody names names. */
@@ -127,6 +130,8 @@ static void look_at_served(struct pass *pass)
 		for (size_t j = 0; j < pass->jobs[i].target_count; j++) {
 			struct pass_target_job *target_job = &pass->jobs[i].targets[j];
 			struct pass_target *target = &pass->targets[target_job->index];
+			if (stop_requested())
+				return; /* what was seen before still counts */
 			if (!target_job->verified || !target_job->target->probe_host)
 				continue;
 			if (target->mute) {
@@ -254,12 +259,14 @@ static void leave_note(struct pass *pass)
 	for (size_t i = 0; i < pass->job_count; i++)
 		note.current += pass_job_current(pass, &pass->jobs[i]);
 	note.failing = note.certificates - note.current;
+	note.credential = named_files(pass->config, &note.files);
 	snprintf(note.next_reason, sizeof(note.next_reason), "%s%s",
 		 pass->next_name ? "certificate " : "full check",
 		 pass->next_name ? pass->next_name : "");
 	struct error error = {0};
 	if (note_save(pass->store.fd, pass->store.path, &note, &error) < 0)
 		log_failure(LOG_LEVEL_WARNING, &error);
+	note_free(&note);
 }
 
 int pass_look(const struct config *config, const struct pass_options *options, struct pass *pass,
@@ -288,6 +295,13 @@ int pass_look(const struct config *config, const struct pass_options *options, s
 	return 0;
 }
 
+static void keep_definitions(const struct pass *pass)
+{
+	struct error error = {0};
+	if (config_keep(pass->config, pass->store.fd, &error) < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
 int pass_run(const struct config *config, const struct pass_options *options, struct pass *pass,
 	     struct error *error)
 {
@@ -303,6 +317,7 @@ int pass_run(const struct config *config, const struct pass_options *options, st
 	if (result < 0)
 		return result;
 
+	keep_definitions(pass);
 	take_note(pass);
 	decide_full(pass);
 	CLEANUP(settled_freep) struct settled *settled = settled_load(pass);

@@ -135,6 +135,7 @@ struct pass {
 	struct pass_target *targets;   /* as config->targets */
 	struct pass_account *accounts; /* as config->apis */
 	struct unit_bus *bus;	       /* made when first needed */
+	bool untested_told;	       /* that no configuration test could be made */
 	struct pass_clock clock;
 	unsigned reloads; /* jobs asked of systemd, for the report and the tests */
 	int64_t full_check_at;

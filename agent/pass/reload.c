@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
+#include "pass/config_test.h"
 #include "target/command.h"
 #include "target/kind.h"
 #include "target/manager.h"
@@ -41,7 +43,7 @@ static int bus_of(struct pass *pass, struct unit_bus **ret_bus, struct error *er
 static int time_left(const struct pass *pass, const struct config_target *target, int64_t *ret_left,
 		     struct error *error)
 {
-	int64_t left = pass->deadline_ms - clock_monotonic_ms();
+	int64_t left = stop_cut(pass->deadline_ms) - clock_monotonic_ms();
 	if (left < RELOAD_LEAST_MS)
 		return error_set(error, ERROR_TRANSIENT, -ETIME,
 				 "%s is not reloaded: the time of this pass is over", target->name);
@@ -67,6 +69,31 @@ static int died(const struct server_log *log, struct error *error)
 	}
 	buffer_free(&words);
 	return -EHOSTDOWN;
+}
+
+/* With the configuration tested, and what is left of the time then. A unit that is to be started
+ * tests for itself. */
+static int do_job(struct pass *pass, const struct config_target *target, const char *unit,
+		  enum unit_verb verb, bool can_reload, int64_t left, struct error *error)
+{
+	int result = verb == UNIT_START ? 0 : config_test(pass, target, unit, left, error);
+	if (result < 0)
+		return result;
+	bool tested = result == CONFIG_TEST_PASSED;
+	error_clear(error);
+	result = time_left(pass, target, &left, error);
+	if (result < 0)
+		return result;
+	pass->reloads++;
+	log_progress("%s: waiting for %s", target->name, unit);
+	/* A restart with a configuration that is broken elsewhere would end a server that works;
+	 * a reload finds out without harm. */
+	if (verb == UNIT_TRY_RESTART && can_reload && !tested)
+		result = unit_job(pass->bus, unit, UNIT_RELOAD, left, error);
+	if (result == 0)
+		result = unit_job(pass->bus, unit, verb, left, error);
+	log_progress("%s", "");
+	return result;
 }
 
 static int by_unit(struct pass *pass, const struct config_target *target, int64_t left,
@@ -95,27 +122,22 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 		     strcmp(status.sub_state, "auto-restart") == 0;
 	bool revive = flags & RELOAD_REVIVE || (flags & RELOAD_REVIVE_FAILED && (failed || waits));
 	if (!runs && !target->start_stopped && !revive) {
+		bool masked = strcmp(status.load_state, "masked") == 0;
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
 			  "%s is %s; the snippet is in place and waits for its start", unit,
-			  status.active_state);
-		return error_remedy(error, "systemctl start %s", unit);
+			  masked ? "masked" : status.active_state);
+		return error_remedy(error, "%s%s%ssystemctl start %s",
+				    masked ? "systemctl unmask " : "", masked ? unit : "",
+				    masked ? " && " : "", unit);
 	}
 	enum unit_verb verb = !runs || (waits && revive)	? UNIT_START
 			      : target->reload == RELOAD_RELOAD ? UNIT_RELOAD
 								: UNIT_TRY_RESTART;
 	CLEANUP(server_log_close) struct server_log log;
 	server_log_mark(target->type, &log);
-	pass->reloads++;
-	log_progress("%s: waiting for %s", target->name, unit);
-	/* A restart with a configuration that is broken elsewhere would end a server that works;
-	 * a reload finds out without harm. */
-	if (verb == UNIT_TRY_RESTART && status.can_reload)
-		result = unit_job(bus, unit, UNIT_RELOAD, left, error);
-	if (result == 0)
-		result = unit_job(bus, unit, verb, left, error);
-	log_progress("%s", "");
+	result = do_job(pass, target, unit, verb, status.can_reload, left, error);
 	const char *ask_why = target_kind(target->type)->ask_why;
-	if (result < 0 && error->class == ERROR_DEPLOY && ask_why)
+	if (result < 0 && result != -EBADMSG && error->class == ERROR_DEPLOY && ask_why)
 		error_remedy(error, "%s", ask_why);
 	/* It was up a moment ago: not stopped by somebody, but dead of what it read. */
 	if (result == -ESHUTDOWN)
@@ -164,12 +186,35 @@ static int by_command(struct pass *pass, const struct config_target *target, int
 	CLEANUP(string_list_free) struct string_list environment = {0};
 	struct config_target named = {.name = target->name}; /* callbacks take no const */
 	string_list_take(&environment, string_format("ORIGIN_CA_TARGET=%s", target->name));
+	if (target->config_test) {
+		struct unit_bus *bus = NULL;
+		int tested = bus_of(pass, &bus, error);
+		if (tested == 0)
+			tested = config_test(pass, target, target->config_test, left, error);
+		if (tested < 0)
+			return tested;
+	}
 	pass->reloads++;
 	log_progress("%s: waiting for %s", target->name, target->reload_command.items[0]);
 	int result = reload_command_run(&target->reload_command, &environment, left, tell_line,
 					&named, error);
 	log_progress("%s", "");
 	return result;
+}
+
+int reload_test(struct pass *pass, const struct config_target *target, struct error *error)
+{
+	struct unit_bus *bus = NULL;
+	const char *unit = target->config_test;
+	int64_t left = 0;
+	int result = time_left(pass, target, &left, error);
+	if (result == 0)
+		result = bus_of(pass, &bus, error);
+	if (result == 0 && target->reload != RELOAD_COMMAND)
+		result = reload_unit(bus, target, &unit, error);
+	if (result == 0)
+		result = config_test(pass, target, unit, left, error);
+	return result < 0 ? result : 0;
 }
 
 int reload_target(struct pass *pass, const struct config_target *target, unsigned flags,

@@ -20,10 +20,15 @@ enum {
  * Reloads (or restarts) the target's unit and waits for the job's end: 0, or RELOAD_STARTED.
  * Nothing to do for `reload = none`. -ESHUTDOWN when the unit does not run and is not to be
  * started, -ENOENT when there is no such unit: then nobody has read the new snippet yet. Other
- * errors: it was refused; -EHOSTDOWN when the unit went down over it. `flags`: enum reload_flag.
+ * errors: it was refused; -EHOSTDOWN when the unit went down over it, -EBADMSG when its own test of
+ * the configuration refused it (config_test.h): the server was not touched then. `flags`: enum
+ * reload_flag.
  */
 int reload_target(struct pass *pass, const struct config_target *target, unsigned flags,
 		  struct error *error);
+
+/* Only the test: 0 when it passes or there is none, otherwise as above. */
+int reload_test(struct pass *pass, const struct config_target *target, struct error *error);
 
 /* The unit of a target: as configured, or the first of its type that exists. */
 int reload_unit(struct unit_bus *bus, const struct config_target *target, const char **ret_unit,

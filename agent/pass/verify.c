@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/stop.h"
 #include "store/generation.h"
 #include "target/kind.h"
 
@@ -98,7 +99,7 @@ int verify_answers(const struct config_target *target, const struct config_certi
 		deadline = deadline_ms;
 	while (result == 0) {
 		struct probe_result seen = {0};
-		int64_t left = deadline - clock_monotonic_ms();
+		int64_t left = stop_cut(deadline) - clock_monotonic_ms();
 		error_clear(error);
 		result = probe_handshake(probe, target->probe_host, target->probe_port,
 					 certificate->hostnames.items[0], KEY_TYPE_COUNT,

@@ -45,10 +45,7 @@ static int entry_check(int directory, const char *path, const char *name, mode_t
 	int result = repair_at(directory, name, access);
 	if (result < 0) {
 		error_errno(error, result, "cannot set owner and mode of %s/%s", path, name);
-		if (result == -EPERM)
-			error_remedy(error,
-				     "give it back: chown to the user that the agent runs as, "
-				     "or run origin-ca-agent --renew-now once as root");
+		file_access_remedy(error);
 		return result;
 	}
 	return 0;

@@ -59,9 +59,12 @@ static int key_settle(int directory, const char *path, const struct content *con
 		return error_errno(error, -errno, "cannot open %s/%s", path, part_name(part));
 	bool changed = false;
 	int result = access_settle(fd, &access, &changed);
-	if (result < 0)
-		return error_errno(error, result, "cannot set owner and mode of %s/%s", path,
-				   part_name(part));
+	if (result < 0) {
+		error_errno(error, result, "cannot set owner and mode of %s/%s", path,
+			    part_name(part));
+		file_access_remedy(error);
+		return result;
+	}
 	return changed || sync_anyway ? part_sync(fd, path, part, error) : 0;
 }
 

@@ -194,6 +194,15 @@ int state_load(int certificate, const char *where, struct state *ret_state, bool
 
 	CLEANUP(cJSON_Deletep)
 	cJSON *object = result == 0 ? json_parse(buffer_text(&text), text.length) : NULL;
+	if (json_integer(object, "version", 0) > STATE_VERSION) {
+		error_set(error, ERROR_LOCAL, -EPROTO,
+			  "%s/%s was written by a newer version of origin-ca-agent (%lld; this one "
+			  "knows %d): nothing is done, what is served stays",
+			  where, STATE_FILE, (long long)json_integer(object, "version", 0),
+			  STATE_VERSION);
+		return error_remedy(error, "install that version again; or remove the file, and "
+					   "it is made anew from the certificate's files");
+	}
 	struct state state = {.facts.key_type = KEY_TYPE_COUNT};
 	bool usable = cJSON_IsObject(object) && json_integer(object, "version", 0) == STATE_VERSION;
 	if (usable)

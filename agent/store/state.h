@@ -1,8 +1,10 @@
 /*
  * state.h - certificates/NAME/state.json: what was done, what is next. A hint, never the truth.
  *
- * A missing, unreadable or newer-versioned file gives an empty state; the pass then looks at the
- * files and writes a fresh one. Unknown members are dropped.
+ * A missing or unusable file gives an empty state; the pass then looks at the files and writes a
+ * fresh one. Unknown members are dropped. A file of a newer version is left as it is, and so is the
+ * certificate: STATE_VERSION is raised with any change of a state directory that an older program
+ * must not touch.
  */
 #ifndef ORIGIN_CA_STORE_STATE_H
 #define ORIGIN_CA_STORE_STATE_H
@@ -95,7 +97,8 @@ struct state {
 
 void state_free(struct state *state);
 
-/* Reads; an unusable file gives an empty state and *ret_rebuilt true. */
+/* Reads; an unusable file gives an empty state and *ret_rebuilt true. -EPROTO with a remedy for one
+ * of a newer version. */
 int state_load(int certificate, const char *where, struct state *ret_state, bool *ret_rebuilt,
 	       struct error *error);
 

@@ -8,8 +8,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/log.h"
-#include "pass/note.h"
+#include "pass/ended.h"
 #include "supervisor/supervisor.h"
 
 enum {
@@ -21,36 +22,62 @@ enum {
 	PAUSE_LEAST = 10, /* between two passes, whatever the note says */
 	PAUSE_MOST = 12 * 3600,
 	PAUSE_LOCKED = 60, /* while somebody's --renew-now has the lock */
+	PAUSE_BLIND = 300, /* at most, while changes cannot be watched */
 	CRASH_FIRST = 10,  /* after a pass that left no note, doubling to ... */
 	CRASH_MOST = 3600,
-	EXIT_LOCKED = 4,
 };
+
+static int state_open(const struct supervisor *supervisor)
+{
+	int fd = open(supervisor->settings.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int supervisor_note(const struct supervisor *supervisor, struct note *ret_note)
+{
+	CLEANUP(closep) int fd = state_open(supervisor);
+	*ret_note = (struct note){0};
+	return fd < 0 ? fd : note_load(fd, supervisor->settings.state_dir, ret_note, NULL);
+}
 
 /* What the pass that has just ended left for us. */
 static int read_note(const struct supervisor *supervisor, struct note *note)
 {
-	const char *path = supervisor->settings.state_dir;
-	struct error error = {0};
-	CLEANUP(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int result = note_load(fd, path, note, &error);
+	int result = supervisor_note(supervisor, note);
 	if (result == 0 && note->finished_at < supervisor->pass_started)
 		return -ESTALE;
 	return result;
 }
 
-static int schedule_after_note(struct supervisor *supervisor, const struct note *note)
+/* For `status`; NULL: all is well again. */
+static void record_end(const struct supervisor *supervisor, const struct ended *ended)
+{
+	const char *where = supervisor->settings.state_dir;
+	struct error error = {0};
+	CLEANUP(closep) int fd = state_open(supervisor);
+	if (fd < 0)
+		return; /* there was no pass yet that could make it */
+	int result = ended ? ended_save(fd, where, ended, &error) : ended_remove(fd, where, &error);
+	if (result < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
+static int schedule_after_note(struct supervisor *supervisor, struct note *note)
 {
 	int64_t now = clock_now();
 	int64_t at = note->next_at;
 	char when[CLOCK_TEXT_SIZE];
 
+	supervisor->crashes = 0;
+	record_end(supervisor, NULL);
+	if (changes_named(supervisor, note))
+		return supervisor_pass_start(supervisor);
 	if (at < now + PAUSE_LEAST)
 		at = now + PAUSE_LEAST;
 	if (at > now + PAUSE_MOST)
 		at = now + PAUSE_MOST;
-	supervisor->crashes = 0;
+	if (supervisor->blind && at > now + PAUSE_BLIND)
+		at = now + PAUSE_BLIND;
 	CLEANUP(freep)
 	char *status = string_format("%lld of %lld certificates current; next: %s at %s",
 				     (long long)note->current, (long long)note->certificates,
@@ -58,18 +85,38 @@ static int schedule_after_note(struct supervisor *supervisor, const struct note 
 	return supervisor_schedule(supervisor, at, status);
 }
 
-static int schedule_after_failure(struct supervisor *supervisor)
+/* `info` is NULL for a pass that could not even be started. */
+static int schedule_after_failure(struct supervisor *supervisor, const siginfo_t *info)
 {
+	int64_t now = clock_now();
 	int64_t pause = CRASH_FIRST;
 	for (unsigned i = 0; i < supervisor->crashes && pause < CRASH_MOST; i++)
 		pause *= 2;
 	if (pause > CRASH_MOST)
 		pause = CRASH_MOST;
-	supervisor->crashes++;
+	if (supervisor->crashes++ == 0)
+		supervisor->failing_since = now;
+
+	bool exited = !info || info->si_code == CLD_EXITED;
+	struct ended ended = {
+		.at = now,
+		.since = supervisor->failing_since,
+		.next_at = now + pause,
+		.count = supervisor->crashes,
+		.signal = exited ? 0 : info->si_status,
+		.exit_status = exited && info ? info->si_status : 0,
+		.out_of_time = supervisor->out_of_time && !exited,
+		.configuration = exited && info && info->si_status == EXIT_CONFIGURATION,
+	};
+	record_end(supervisor, &ended);
+	CLEANUP(buffer_free) struct buffer words = BUFFER(1024);
+	ended_words(&ended, &words);
 	CLEANUP(freep)
-	char *status = string_format("The last pass did not end properly; next try in %lld s",
-				     (long long)pause);
-	return supervisor_schedule(supervisor, clock_now() + pause, status);
+	char *status = string_format("The last pass %s (%lld in a row); next try in %lld s",
+				     buffer_text(&words), (long long)ended.count, (long long)pause);
+	/* What kept the pass from its end may be written otherwise before that. */
+	changes_watch(supervisor);
+	return supervisor_schedule(supervisor, now + pause, status);
 }
 
 static void tell_end(const struct supervisor *supervisor, const siginfo_t *info)
@@ -80,9 +127,25 @@ static void tell_end(const struct supervisor *supervisor, const siginfo_t *info)
 		log_notice("the pass has ended; what it left is recovered by the next");
 		return;
 	}
-	log_error("a pass was ended by signal %d (%s%s); what it left is recovered by the next",
+	event_say(EVENT_PASS_FAILED,
+		  "a pass was ended by signal %d (%s%s); what it left is recovered by the next",
 		  info->si_status, strsignal(info->si_status),
 		  info->si_code == CLD_DUMPED ? ", core dumped" : "");
+}
+
+static int schedule_next(struct supervisor *supervisor, const siginfo_t *info)
+{
+	if (info->si_code == CLD_EXITED && info->si_status == EXIT_LOCKED)
+		return supervisor_schedule(supervisor, clock_now() + PAUSE_LOCKED,
+					   "Another pass holds the lock; trying again soon");
+	struct note note = {0};
+	int result = -ECHILD;
+	if (info->si_code == CLD_EXITED)
+		result = read_note(supervisor, &note);
+	result = result == 0 ? schedule_after_note(supervisor, &note)
+			     : schedule_after_failure(supervisor, info);
+	note_free(&note);
+	return result;
 }
 
 static int on_end(sd_event_source *source, const siginfo_t *info, void *context)
@@ -98,17 +161,12 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *context)
 		return sd_event_exit(supervisor->event, 0);
 
 	supervisor_ready(supervisor);
-	if (supervisor->again) {
-		supervisor->again = false;
-		return supervisor_pass_start(supervisor);
-	}
-	if (info->si_code == CLD_EXITED && info->si_status == EXIT_LOCKED)
-		return supervisor_schedule(supervisor, clock_now() + PAUSE_LOCKED,
-					   "Another pass holds the lock; trying again soon");
-	struct note note = {0};
-	if (info->si_code == CLD_EXITED && read_note(supervisor, &note) == 0)
-		return schedule_after_note(supervisor, &note);
-	return schedule_after_failure(supervisor);
+	bool again = supervisor->again;
+	supervisor->again = false;
+	int result = schedule_next(supervisor, info);
+	if (result >= 0 && changes_token(supervisor))
+		return changes_take(supervisor);
+	return result >= 0 && again ? supervisor_pass_start(supervisor) : result;
 }
 
 static int on_kill(sd_event_source *source, uint64_t usec, void *context)
@@ -116,7 +174,8 @@ static int on_kill(sd_event_source *source, uint64_t usec, void *context)
 	struct supervisor *supervisor = context;
 	(void)source;
 	(void)usec;
-	log_error("the pass (process %d) does not end and is killed", (int)supervisor->pass);
+	event_say(EVENT_PASS_FAILED, "the pass (process %d) does not end and is killed",
+		  (int)supervisor->pass);
 	if (supervisor->pass)
 		kill(supervisor->pass, SIGKILL);
 	return 0;
@@ -127,9 +186,11 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *context)
 	struct supervisor *supervisor = context;
 	(void)source;
 	(void)usec;
-	log_error("the pass (process %d) runs longer than pass_timeout and is asked to end",
+	event_say(EVENT_PASS_FAILED,
+		  "the pass (process %d) runs longer than pass_timeout and is asked to end",
 		  (int)supervisor->pass);
-	supervisor_pass_stop(supervisor);
+	supervisor->out_of_time = true;
+	supervisor_pass_stop(supervisor, KILL_AFTER);
 	return 0;
 }
 
@@ -148,12 +209,12 @@ static int64_t grace(int64_t timeout)
 	return share < GRACE_LEAST ? GRACE_LEAST : share > GRACE_MOST ? GRACE_MOST : share;
 }
 
-void supervisor_pass_stop(struct supervisor *supervisor)
+void supervisor_pass_stop(struct supervisor *supervisor, int64_t seconds)
 {
 	if (!supervisor->pass)
 		return;
 	kill(supervisor->pass, SIGTERM);
-	if (set_limit(supervisor, KILL_AFTER, on_kill) < 0)
+	if (set_limit(supervisor, seconds, on_kill) < 0)
 		kill(supervisor->pass, SIGKILL);
 }
 
@@ -194,11 +255,13 @@ int supervisor_pass_start(struct supervisor *supervisor)
 	supervisor->due = sd_event_source_disable_unref(supervisor->due);
 	supervisor->elapsed = sd_event_source_disable_unref(supervisor->elapsed);
 	supervisor->pass_started = clock_now();
+	supervisor->out_of_time = false;
 	int result = spawn(supervisor, &supervisor->pass);
 	if (result < 0) {
 		supervisor->pass = 0;
-		log_error("cannot start a pass (%s): %s", supervisor->agent, strerror(-result));
-		return schedule_after_failure(supervisor);
+		event_say(EVENT_PASS_FAILED, "cannot start a pass (%s): %s", supervisor->agent,
+			  strerror(-result));
+		return schedule_after_failure(supervisor, NULL);
 	}
 	sd_notify(false, "STATUS=A pass is running");
 	result = sd_event_add_child(supervisor->event, &supervisor->child, supervisor->pass,

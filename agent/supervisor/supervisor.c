@@ -14,7 +14,8 @@
 
 enum {
 	READY_AT_LATEST = 10, /* seconds: whoever is ordered after us must not wait for an API */
-	EXIT_CONFIGURATION = 3,
+	STOP_SECONDS = 40,    /* for a pass that is told to stop (base/stop.h: it takes at most 30);
+				 the unit's TimeoutStopSec= is longer */
 };
 
 void supervisor_ready(struct supervisor *supervisor)
@@ -61,8 +62,7 @@ int supervisor_schedule(struct supervisor *supervisor, int64_t at, const char *s
 					  on_due, supervisor);
 }
 
-/* Settings that were good stay in force when the file has turned bad. */
-static int settings_load(struct supervisor *supervisor)
+int supervisor_settings_load(struct supervisor *supervisor)
 {
 	struct config_agent fresh = {0};
 	struct error error = {0};
@@ -88,12 +88,13 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 		   (unsigned long long)now.tv_sec * SECOND_US +
 			   (unsigned long long)now.tv_nsec / 1000);
 	log_notice("reloading the configuration");
-	if (settings_load(supervisor) < 0)
+	if (supervisor_settings_load(supervisor) < 0)
 		log_warning("the former [agent] settings stay in force");
 	/* READY=1 ends the reload even after a bad one; the pass tells of everything else. */
 	sd_notify(false, "READY=1");
 	supervisor->said_ready = true;
 	supervisor->ready = sd_event_source_disable_unref(supervisor->ready);
+	changes_watch(supervisor);
 	return supervisor_pass_start(supervisor);
 }
 
@@ -108,7 +109,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	if (!supervisor->pass)
 		return sd_event_exit(supervisor->event, 0);
 	log_notice("stopping; a pass is running and is asked to end");
-	supervisor_pass_stop(supervisor);
+	supervisor_pass_stop(supervisor, STOP_SECONDS);
 	return 0;
 }
 
@@ -143,12 +144,14 @@ static int prepare(struct supervisor *supervisor)
 
 int supervisor_run(struct supervisor *supervisor)
 {
-	if (settings_load(supervisor) < 0)
+	if (supervisor_settings_load(supervisor) < 0)
 		return EXIT_CONFIGURATION;
 
 	int result = prepare(supervisor);
-	if (result >= 0)
+	if (result >= 0) {
+		changes_begin(supervisor);
 		result = supervisor_pass_start(supervisor);
+	}
 	if (result >= 0)
 		result = sd_event_loop(supervisor->event);
 	if (result < 0)
@@ -159,6 +162,7 @@ int supervisor_run(struct supervisor *supervisor)
 	sd_event_source_disable_unref(supervisor->ready);
 	sd_event_source_disable_unref(supervisor->child);
 	sd_event_source_disable_unref(supervisor->limit);
+	changes_end(supervisor);
 	sd_event_source_disable_unref(supervisor->clock_set);
 	sd_event_unref(supervisor->event);
 	config_agent_free(&supervisor->settings);

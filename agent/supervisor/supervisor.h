@@ -1,14 +1,31 @@
 /*
- * supervisor.h - the agent while nothing is due: timers, signals, the watchdog, and passes as
- * child processes (DESIGN 3). Holds no secret, talks to no network, loads neither libcurl nor
+ * supervisor.h - the agent while nothing is due: timers, signals, the watchdog, inotify, and passes
+ * as child processes (DESIGN 3). Holds no secret, talks to no network, loads neither libcurl nor
  * OpenSSL.
  */
 #ifndef ORIGIN_CA_SUPERVISOR_SUPERVISOR_H
 #define ORIGIN_CA_SUPERVISOR_SUPERVISOR_H
 
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 #include "config/model.h"
+#include "pass/note.h"
+#include "supervisor/watch.h"
+
+enum {
+	EXIT_ANEW = 75,		/* EX_TEMPFAIL: the unit starts the service again */
+	EXIT_CONFIGURATION = 3, /* DESIGN 6; also a pass's */
+	EXIT_LOCKED = 4,
+};
+
+/* The token's file, by what can be seen of it from outside. All 0: it is not there. */
+struct token_stamp {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec changed;
+};
 
 struct supervisor {
 	const char *agent; /* path of the executable that is started for a pass */
@@ -24,7 +41,21 @@ struct supervisor {
 	int64_t pass_started;		  /* wall clock */
 	pid_t pass;			  /* 0: none runs */
 	unsigned crashes;		  /* passes in a row that left no note */
-	bool said_ready, stopping, again; /* again: a reload came while a pass ran */
+	int64_t failing_since;		  /* when the first of them ended */
+	bool out_of_time;		  /* the running pass outlived its deadline */
+	bool said_ready, stopping, again; /* again: a change came while a pass ran */
+
+	/* changes.h */
+	struct watch *watch;	  /* NULL while there is none to be had */
+	sd_event_source *quiet;	  /* until nothing more is written */
+	int64_t changed_ms;	  /* the first change that no pass was started for; 0: none */
+	struct string_list named; /* files that the last pass named */
+	char *token_path; /* where systemd takes the credential from, unless told otherwise */
+	struct token_stamp token; /* as it was when we were started */
+	bool credential;	  /* a pass uses the credential */
+	bool blind;		  /* changes cannot be watched: look from time to time */
+	char blind_words[ERROR_MESSAGE_SIZE]; /* why, as it was told */
+	int64_t began_ms;
 };
 
 /* Runs until SIGTERM or SIGINT; gives the exit status of the process. */
@@ -33,8 +64,8 @@ int supervisor_run(struct supervisor *supervisor);
 /* Starts a pass now, or remembers to when one runs. */
 int supervisor_pass_start(struct supervisor *supervisor);
 
-/* Asks a running pass to end; it is killed when it does not. */
-void supervisor_pass_stop(struct supervisor *supervisor);
+/* Asks a running pass to end within `seconds`; it is killed when it does not. */
+void supervisor_pass_stop(struct supervisor *supervisor, int64_t seconds);
 
 /* Sets the moment of the next pass, and tells systemd in STATUS=. */
 int supervisor_schedule(struct supervisor *supervisor, int64_t at, const char *status);
@@ -44,5 +75,29 @@ int supervisor_clock_watch(struct supervisor *supervisor);
 
 /* READY=1, once. */
 void supervisor_ready(struct supervisor *supervisor);
+
+/* Reads [agent] again. Settings that were good stay in force when the file has turned bad. */
+int supervisor_settings_load(struct supervisor *supervisor);
+
+/* The note that is there, whoever left it. */
+int supervisor_note(const struct supervisor *supervisor, struct note *ret_note);
+
+/* Starts watching; before the first pass reads anything. */
+void changes_begin(struct supervisor *supervisor);
+
+/* Watches what the settings and the last pass name now; never fails, but may be blind. */
+void changes_watch(struct supervisor *supervisor);
+
+/* Takes over the files that a note names. True when one of them changed before it was watched. */
+bool changes_named(struct supervisor *supervisor, struct note *note);
+
+/* True when the source of the credential is another than what we were started with. */
+bool changes_token(struct supervisor *supervisor);
+
+/* Ends the supervisor for that with EXIT_ANEW, now or when it is no longer young; not during a
+ * pass. */
+int changes_take(struct supervisor *supervisor);
+
+void changes_end(struct supervisor *supervisor);
 
 #endif

@@ -127,8 +127,6 @@ int keystore_settle_access(int directory, const struct config_target *target,
 	if (result == 0)
 		return 0;
 	error_errno(error, result, "cannot set owner and mode of %s/%s", target->snippet_dir, file);
-	if (result == -EPERM)
-		error_remedy(error, "give it back: chown to the user that the agent runs as, or "
-				    "run origin-ca-agent --renew-now once as root");
+	file_access_remedy(error);
 	return result;
 }

@@ -63,6 +63,15 @@ const struct target_kind *target_kind(enum target_type type)
 	return &kinds[type];
 }
 
+bool target_unit_is_packaged(const char *unit)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		for (size_t j = 0; j < kinds[i].unit_count; j++)
+			if (strcmp(kinds[i].units[j], unit) == 0)
+				return true;
+	return false;
+}
+
 char *target_include(enum target_type type, const char *path)
 {
 	const char *include = kinds[type].include;

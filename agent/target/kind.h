@@ -33,6 +33,10 @@ struct target_kind {
 
 const struct target_kind *target_kind(enum target_type type);
 
+/* True for a unit that is a candidate of some kind: what is packaged (polkit rule, test) lists it.
+ */
+bool target_unit_is_packaged(const char *unit);
+
 /* kind->include with `path` in it; free it. */
 char *target_include(enum target_type type, const char *path);
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/stop.h"
 
 typedef struct addrinfo *address_list;
 DEFINE_CLEANUP(address_list, freeaddrinfo)
@@ -24,7 +25,7 @@ char *wire_name(const char *address, uint16_t port)
 int wire_wait(const struct wire *wire, short events, int64_t deadline)
 {
 	for (;;) {
-		int64_t left = deadline - clock_monotonic_ms();
+		int64_t left = stop_cut(deadline) - clock_monotonic_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
 		struct pollfd waiting = {.fd = wire->fd, .events = events};

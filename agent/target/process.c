@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/stop.h"
 
 enum {
 	MERCY_MS = 2000,     /* from SIGTERM to SIGKILL */
@@ -26,6 +27,7 @@ struct child {
 	int handle; /* pidfd: readable when it has ended */
 	int pipe;   /* -1 at its end */
 	const struct process *process;
+	bool stoppable; /* a stop of the agent brings the wait to an end */
 };
 
 /* Copies of what the child is to get, at numbers that none of its own has: else one dup2() could
@@ -145,7 +147,8 @@ static bool child_wait(struct child *child, int64_t deadline_ms, bool quiet)
 	bool ended = false;
 
 	for (;;) {
-		int64_t left = deadline_ms - clock_monotonic_ms();
+		int64_t until = child->stoppable ? stop_cut(deadline_ms) : deadline_ms;
+		int64_t left = until - clock_monotonic_ms();
 		struct pollfd ready[] = {
 			{.fd = ended ? -1 : child->handle, .events = POLLIN},
 			{.fd = child->pipe, .events = POLLIN},
@@ -163,7 +166,7 @@ static bool child_wait(struct child *child, int64_t deadline_ms, bool quiet)
 		if (ended && (!quiet || child->pipe < 0))
 			return true;
 		/* One that writes without a pause must not make the time stand still. */
-		if (clock_monotonic_ms() >= deadline_ms)
+		if (clock_monotonic_ms() >= until)
 			return ended && !quiet;
 	}
 }
@@ -198,7 +201,10 @@ static int child_run(struct child *child, int *ret_status)
 		child_reap(child, 0, &status);
 		return result;
 	}
-	if (!child_wait(child, deadline, false)) {
+	child->stoppable = true;
+	bool ended = child_wait(child, deadline, false);
+	child->stoppable = false;
+	if (!ended) {
 		child_stop(child);
 		child_reap(child, WNOHANG, &status);
 		return -ETIMEDOUT;

@@ -176,6 +176,32 @@ int unit_property(struct unit_bus *bus, const char *unit, const char *interface,
 	return 0;
 }
 
+int unit_service_text(struct unit_bus *bus, const char *unit, const char *name, char **ret_text,
+		      struct error *error)
+{
+	return unit_property(bus, unit, SYSTEMD_SERVICE, name, ret_text, error);
+}
+
+int unit_service_list(struct unit_bus *bus, const char *unit, const char *name,
+		      struct string_list *ret_list, struct error *error)
+{
+	CLEANUP(freep) char *path = NULL;
+	CLEANUP(sd_bus_error_free) sd_bus_error said = SD_BUS_ERROR_NULL;
+	char **list = NULL;
+
+	int result = unit_path(unit, &path, error);
+	if (result < 0)
+		return result;
+	result = sd_bus_get_property_strv(bus->connection, SYSTEMD_NAME, path, SYSTEMD_SERVICE,
+					  name, &said, &list);
+	if (result < 0)
+		return unit_call_error(unit, name, &said, result, error);
+	for (size_t i = 0; list && list[i]; i++)
+		string_list_take(ret_list, list[i]);
+	free(list);
+	return 0;
+}
+
 struct property {
 	const char *interface;
 	const char *name;

@@ -36,10 +36,20 @@ int unit_status(struct unit_bus *bus, const char *unit, struct unit_status *ret_
 int unit_choose(struct unit_bus *bus, const char *const *candidates, size_t count,
 		const char **ret_unit, struct error *error);
 
+/* A property of a service that is a string, e.g. "ProtectSystem". free() it. */
+int unit_service_text(struct unit_bus *bus, const char *unit, const char *name, char **ret_text,
+		      struct error *error);
+
+/* A property of a service (org.freedesktop.systemd1.Service) that is a list of strings, e.g.
+ * "SupplementaryGroups" or "ReadWritePaths". */
+int unit_service_list(struct unit_bus *bus, const char *unit, const char *name,
+		      struct string_list *ret_list, struct error *error);
+
 enum unit_verb {
 	UNIT_RELOAD,
 	UNIT_TRY_RESTART,
-	UNIT_START
+	UNIT_START,
+	UNIT_TEST, /* a oneshot that is started for its result */
 };
 
 /*

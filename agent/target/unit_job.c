@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/stop.h"
 
 enum {
 	/* How often a state that passes is looked at again. */
@@ -25,6 +26,7 @@ static const struct verb {
 	[UNIT_RELOAD] = {"ReloadUnit", "reload"},
 	[UNIT_TRY_RESTART] = {"TryRestartUnit", "restart"},
 	[UNIT_START] = {"StartUnit", "start"},
+	[UNIT_TEST] = {"StartUnit", "test"},
 };
 
 struct job {
@@ -67,7 +69,7 @@ static bool state_passes(const struct unit_status *status)
 
 static bool job_is_late(const struct job *job)
 {
-	return clock_monotonic_ms() >= job->deadline;
+	return clock_monotonic_ms() >= stop_cut(job->deadline);
 }
 
 /* Every call from here on ends at the deadline (with a little left to say so). */
@@ -188,7 +190,7 @@ static int job_check(const struct job *job, enum unit_verb verb, struct error *e
 			  "%s cannot reload: it has no ExecReload=", job->unit);
 		return error_remedy(error, "set `reload = restart` in the target");
 	}
-	if (verb == UNIT_START)
+	if (verb == UNIT_START || verb == UNIT_TEST)
 		return 0;
 	if (state_passes(&status))
 		return error_set(error, ERROR_DEPLOY, -ETIMEDOUT,
@@ -296,7 +298,7 @@ static int job_wait(struct job *job, struct error *error)
 			job_timeout_error(job, error);
 			return -ETIMEDOUT;
 		}
-		int result = unit_bus_pump(job->bus, job->deadline);
+		int result = unit_bus_pump(job->bus, stop_cut(job->deadline));
 		if (result < 0 && !job->removed) {
 			error_set(error, ERROR_DEPLOY, -ECONNRESET,
 				  "%s: %s: the system bus was lost before job %u ended: %s",
@@ -350,7 +352,7 @@ static bool oneshot_is_done(const struct job *job, enum unit_verb verb,
 {
 	CLEANUP(freep) char *type = NULL;
 
-	return verb == UNIT_START && state_is(status, "inactive") &&
+	return (verb == UNIT_START || verb == UNIT_TEST) && state_is(status, "inactive") &&
 	       strcmp(status->result, "success") == 0 &&
 	       unit_property(job->bus, job->unit, SYSTEMD_SERVICE, "Type", &type, NULL) >= 0 &&
 	       strcmp(type, "oneshot") == 0;

@@ -132,11 +132,23 @@ def switches(pid):
     return sum(int(line.split()[1]) for line in text.splitlines() if "ctxt_switches" in line)
 
 
+def ticks(pid):
+    """Processor time, user and system, in the kernel's ticks."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
 def children(pid):
     return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
 
 
 def bench_idle(report, build, work, seconds):
+    """Nothing is due and nothing changes, while a directory of as many drop-ins is watched. Without
+    a service manager there is no watchdog, so not a single wake-up is due."""
+    drop_ins = work / "agent/conf.d"
+    drop_ins.mkdir()
+    for number in range(MANY):
+        (drop_ins / f"{number:04}.ini").write_text("; nothing\n", encoding="ascii")
     process = subprocess.Popen([build / "agent/origin-ca-agent",
                                 "--config", work / "agent/agent.ini", "run"])
     try:
@@ -147,9 +159,11 @@ def bench_idle(report, build, work, seconds):
         time.sleep(0.5)
         report.row(f"idle supervisor with {MANY} certificates, PSS", smaps_pss(process.pid),
                    PSS_BOUND_KIB, "KiB")
-        before = switches(process.pid)
+        before, ticks_before = switches(process.pid), ticks(process.pid)
         time.sleep(seconds)
         report.row(f"wake-ups in {seconds} s idle", switches(process.pid) - before, 0, "")
+        report.row(f"processor time in {seconds} s idle", ticks(process.pid) - ticks_before, 0,
+                   "ticks")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)

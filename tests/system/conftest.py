@@ -9,10 +9,11 @@ import pytest
 
 import cost
 import product
-from agent import Agent
+from agent import SERVICE, Agent
 from nginx import Nginx
-from origin import Origin
-from sandbox import TOKENS, Sandbox
+from origin import NAME, Origin
+from sandbox import CHAOS, TOKENS, Sandbox
+from service import Service
 
 LIVE_HOSTS = weakref.WeakSet()
 
@@ -22,9 +23,13 @@ pytest_sessionfinish = cost.pytest_sessionfinish
 pytest_testnodedown = cost.pytest_testnodedown
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     if items and os.geteuid() != 0:
         pytest.exit("the system tests boot hosts in namespaces: run them as root", 2)
+    if CHAOS:
+        calm = [item for item in items if item.get_closest_marker("calm")]
+        config.hook.pytest_deselected(items=calm)
+        items[:] = [item for item in items if item not in calm]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -49,6 +54,8 @@ def pytest_terminal_summary(terminalreporter):
             for name, value in report.user_properties:
                 if name == "told" and report.when == "call":
                     terminalreporter.write_line(f"{report.nodeid}: {value}")
+    if CHAOS:
+        terminalreporter.write_line(f"the sandboxes misbehaved: ORIGIN_CA_CHAOS={CHAOS}")
     cost.tell(terminalreporter)
 
 
@@ -175,7 +182,7 @@ def module_sandbox(module_host, build_directory):
     """A sandbox in `module_host`, with tokens that may less; without a rate limit, as many tests
     ask it."""
     return Sandbox(module_host, product.sandbox_program(build_directory), "--rate-limit", "none",
-                   tokens=TOKENS, chaos=False)
+                   tokens=TOKENS)
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +200,16 @@ def clean_agent(module_agent, module_sandbox):
     module_sandbox.mark()
     module_agent.reset()
     return module_agent
+
+
+@pytest.fixture
+def service(clean_agent):
+    """The service, not started, with one certificate that needs no server."""
+    clean_agent.certificate(NAME, targets=None)
+    service = Service(clean_agent)
+    service.host.run(["journalctl", "--rotate", "--vacuum-time=1s"])
+    yield service
+    clean_agent.stop()
+    service.host.remove(f"/etc/systemd/system/{SERVICE}.d/50-test.conf")
+    service.host.run(["systemctl", "daemon-reload"])
+    service.host.run(["systemctl", "reset-failed"], check=False)

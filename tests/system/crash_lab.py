@@ -5,19 +5,17 @@ of it, and for each point: puts the copy back, lets crash-driver end the pass th
 call fail), holds what is left against the promises, lets a pass run undisturbed, and holds again.
 """
 
-import dataclasses
 import json
+import os
 import pathlib
 import re
 import ssl
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
-from agent import CONFIG_DIRECTORY, PROGRAM, STATE_DIRECTORY
+from agent import PROGRAM, STATE_DIRECTORY
+from crash_points import Point
+from crash_servers import Unreadable, seen
 from network import leaf_from_der
 from nginx import Nginx
-from server import FILE_IN_SNIPPET
 
 NAME = "example.com"
 START = "/srv/start"             # the copy of the state directory
@@ -25,75 +23,21 @@ LOG = "/run/crash.log"
 TEST = "/run/server-test"        # what `nginx -t` said, and its exit code, for each server
 KILLED = 137
 
-# Back to the start: the servers show their leaf, and no worker knows another one. A reload through
-# systemd waits for one that a killed pass has begun. Then the pass, and whether the servers could
-# start after it: all in one go, because entering a host costs more than most of this.
+# Back to the start: the servers show their leaf, and no process of theirs knows another one. Then
+# the pass, and whether the servers could start after it: all in one go, because entering a host
+# costs more than most of this.
 ROUND = f"""set -e
 rm -rf {STATE_DIRECTORY} {LOG}
 cp -a {START} {STATE_DIRECTORY}
 eval "$1"
-servers=$2
+test=$2
 shift 2
-for name in $servers; do
-	old=$(cat /proc/$(cat /run/$name.pid)/task/*/children)
-	systemctl reload $name.service
-	for worker in $old; do
-		tail --pid="$worker" --sleep-interval=0.01 -f /dev/null
-	done
-done
 set +e
 "$@"
 code=$?
-for name in $servers; do
-	nginx -t -c /etc/$name/nginx.conf
-	echo $?
-done > {TEST} 2>&1
+eval "$test" > {TEST} 2>&1
 exit $code
 """
-
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    number: int
-    call: str
-    thing: str
-
-    def kind(self):
-        """What makes two points the same: random and growing parts of names left out."""
-        thing = re.sub(r"\.[0-9a-f]{8}\.tmp\b", ".X.tmp", self.thing)
-        return self.call, re.sub(r"/[0-9]{4}\b", "/N", thing)
-
-    def place(self):
-        """The same for all files of one directory."""
-        call, thing = self.kind()
-        return call, re.sub(r"/[^/ ]*$", "/", thing)
-
-    def __str__(self):
-        return f"{self.number} ({self.call} {self.thing})"
-
-
-def distinct(points, kind):
-    """The points without those that merely repeat by what `kind` tells of each: polls and the
-    pieces of one conversation. What is said to others counts more often than what they answer."""
-    seen, chosen = {}, []
-    for point in points:
-        what = kind(point)
-        seen[what] = seen.get(what, 0) + 1
-        if seen[what] <= (4 if point.call.startswith("send") else 1):
-            chosen.append(point)
-    return chosen
-
-
-def share(points, kind, known, of_new, of_known):
-    """Of the distinct points one of so many of a kind that no scenario had before, but each call
-    at least once, and one of so many of the others; `known` (a set) learns the kinds."""
-    points = distinct(points, kind)
-    new = [point for point in points if kind(point) not in known]
-    others = [point for point in points if kind(point) in known]
-    first = {point.call: point for point in reversed(new)}
-    known.update(map(kind, new))
-    return sorted({*new[::of_new], *first.values(), *others[::of_known]},
-                  key=lambda point: point.number)
 
 
 class Broken(AssertionError):
@@ -105,11 +49,6 @@ def hold(condition, text, *details):
         raise Broken("\n".join([text, *map(str, details)]))
 
 
-def public_bytes(key):
-    return key.public_bytes(serialization.Encoding.DER,
-                            serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
 class Lab:
     def __init__(self, host, nginx, agent, sandbox, driver):
         self.host, self.nginx, self.agent, self.sandbox = host, nginx, agent, sandbox
@@ -118,7 +57,9 @@ class Lab:
         self.ca = sandbox.roots()
         self.scenario = None
         self.other = Nginx(host, "front", 8444)     # asked before the target nginx
-        self.servers = []               # of the scenario
+        self.tomcat = None              # started by the first scenario that wants it
+        self.servers = []               # of the scenario, and how they are looked at
+        self.seen = {}
         self.issued_before = 0
         self.had_snippet = {}           # a server and whether it had one at the start
 
@@ -135,13 +76,14 @@ class Lab:
 
     def begin(self, scenario):
         self.scenario = scenario
-        self.servers = [self.nginx, *([self.other] if scenario.two else [])]
+        self.servers = scenario.servers(self)
         scenario.begin(self)
         self.save()
 
     def save(self):
         self.host.run(["rm", "-rf", START])
         self.host.run(["cp", "-a", STATE_DIRECTORY, START])
+        self.seen = {server: seen(server) for server in self.servers}
         self.had_snippet = {server: self.snippet(server) is not None for server in self.servers}
 
     # --- one point
@@ -149,10 +91,11 @@ class Lab:
     def drive(self, *options):
         """One pass under the driver, from the start."""
         self.issued_before = self.issued()
-        servers = " ".join(server.target for server in self.servers)
-        return self.host.run(["sh", "-c", ROUND, "round", self.scenario.spoil, servers, self.driver,
-                              "--log", LOG, "--from", STATE_DIRECTORY, *options, "--", PROGRAM,
-                              "--renew-now", "--json", NAME], check=False)
+        back = "\n".join([self.scenario.spoil, *(one.back for one in self.seen.values())])
+        test = "".join(one.test for one in self.seen.values())
+        return self.host.run(["sh", "-c", ROUND, "round", back, test, self.driver, "--log", LOG,
+                              "--from", STATE_DIRECTORY, *options, "--", PROGRAM, "--renew-now",
+                              "--json", NAME], check=False)
 
     def points(self, *options):
         """All points of an undisturbed pass."""
@@ -182,7 +125,7 @@ class Lab:
         try:
             self.harmless()
             if done.returncode == 0:
-                self.current()
+                self.current(told=done.stderr)
             self.recovers()
         except Broken as error:
             raise Broken(f"{error}\n--- the pass with the failing call said\n" +
@@ -194,21 +137,12 @@ class Lab:
         path = self.path((server or self.nginx).snippet(NAME))
         return path.read_text() if path.exists() else None
 
-    def pair(self, snippet):
+    def pair(self, server, snippet):
         """The leaf (DER) that a snippet names; its key must be the one that is named with it."""
-        files = FILE_IN_SNIPPET.findall(snippet)
-        hold(files, "a snippet that names no pair:", snippet)
         try:
-            text = b"".join(self.path(file).read_bytes() for file in files)
-            leaf = x509.load_pem_x509_certificate(text)      # the first one in it
-            key = serialization.load_pem_private_key(
-                re.search(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [^\n]*", text,
-                          re.S).group(), None)
-        except (OSError, ValueError, AttributeError) as error:
-            raise Broken(f"the snippet names what cannot be read: {error}\n{snippet}") from error
-        hold(public_bytes(leaf.public_key()) == public_bytes(key.public_key()),
-             "the snippet names a key and a leaf that do not belong together:", snippet)
-        return leaf.public_bytes(serialization.Encoding.DER)
+            return self.seen[server].leaf(self.path, snippet)
+        except Unreadable as error:
+            raise Broken(f"{server.target}: the snippet names {error}\n{snippet}") from error
 
     def served(self, server, ca):
         try:
@@ -223,26 +157,33 @@ class Lab:
             snippet = self.snippet(server)
             hold(snippet or not self.had_snippet[server], f"{server.target}: the snippet is gone")
             if snippet:
-                self.pair(snippet)
+                self.pair(server, snippet)
             self.served(server, self.ca if self.scenario.trusted else None)
         test = self.path(TEST).read_text()
         hold(re.findall(r"^\d+$", test, re.M) == ["0"] * len(self.servers),
              "a server would not start any more:", test)
 
-    def current(self):
-        """What exit code 0 claims."""
+    def current(self, told=""):
+        """What exit code 0 claims; `told`: what was said besides."""
         directory = f"{STATE_DIRECTORY}/certificates/{NAME}"
         newest = max(path.name for path in self.path(directory).iterdir() if path.name.isdigit())
         for server in self.servers:
             snippet = self.snippet(server) or ""
-            leaf = leaf_from_der(self.pair(snippet))
+            leaf = leaf_from_der(self.pair(server, snippet))
             served = self.served(server, self.ca)
             hold(served.sha256 == leaf.sha256, f"{server.target}: served is not what the snippet "
                  "names:", served, leaf)
-            hold(f"{directory}/{newest}/" in snippet, f"generation {newest} is newer than",
-                 snippet)
+            hold(self.seen[server].names(snippet, f"{directory}/{newest}"),
+                 f"generation {newest} is newer than", snippet)
             hold(set(served.sans) == set(self.scenario.hostnames), "the leaf has other names",
                  served)
+        live = os.readlink(self.path(f"{STATE_DIRECTORY}/live/{NAME}"))
+        hold(live.endswith(f"/{newest}"), f"generation {newest} is newer than live", live)
+        try:
+            self.scenario.also(self, self.path(f"{directory}/{newest}"))
+        except (AssertionError, OSError, ValueError) as error:
+            hold(self.scenario.may_wait and self.scenario.may_wait in told,
+                 f"not all is as it is wanted: {error!r}")
         issued = self.issued() - self.issued_before
         hold(issued == self.scenario.issues, f"{issued} certificates were issued, not "
              f"{self.scenario.issues}")

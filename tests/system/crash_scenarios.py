@@ -1,7 +1,12 @@
 """What the agent has to do when it is interrupted: the states that a crash_lab.Lab starts from."""
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs12
+
 from agent import CONFIG_DIRECTORY, STATE_DIRECTORY
 from crash_lab import NAME
+from crash_servers import same_key
+from tomcat import Tomcat
 
 TEMPLATE = f"{CONFIG_DIRECTORY}/templates/nginx.mustache"
 
@@ -20,14 +25,23 @@ class Scenario:
     """A need of the agent's. `issues`: certificates that it costs; `trusted`: Cloudflare accepts
     what nginx serves at the start; `undisturbed`: exit code of a pass that nothing disturbs;
     `mend`: what an administrator does before the pass that must end well (shell code); `spoil`
-    undoes it. `two`: another nginx serves the certificate, too."""
+    undoes it. `hosts`: how many may work at it (None: all). `may_wait`: what is said where also()
+    need not hold yet."""
 
     issues = 1
     trusted = True
     undisturbed = 0
-    two = False
+    hosts = may_wait = None
     spoil = mend = ""
     hostnames = (NAME, f"www.{NAME}")
+    keys = {}                   # more of the certificate's, that make the need
+
+    @staticmethod
+    def servers(lab):
+        return [lab.nginx]
+
+    def also(self, lab, generation):
+        """More that must hold when all is current; the directory of the newest generation."""
 
     def begin(self, lab):
         """The state of the host, with the need."""
@@ -47,8 +61,9 @@ class Scenario:
         lab.host.remove(TEMPLATE)
         lab.agent.remove("target-nginx")
         lab.agent.remove(f"target-{lab.other.target}")
+        lab.agent.remove("target-tomcat")
         lab.host.remove(STATE_DIRECTORY)
-        lab.host.run(["mkdir", STATE_DIRECTORY])
+        lab.agent.give(STATE_DIRECTORY)
         lab.agent.configure(agent={"concurrency": 1}, api={"timeout": "5s"})
         lab.agent.certificate(NAME, hostnames=[NAME])
         lab.host.run(["systemctl", "restart", "nginx.service"])
@@ -58,7 +73,7 @@ class Scenario:
         lab.agent.renew(NAME, check=0)
 
     def need(self, lab):
-        lab.agent.certificate(NAME, hostnames=self.hostnames,
+        lab.agent.certificate(NAME, hostnames=self.hostnames, **self.keys,
                               targets=[server.target for server in lab.servers])
 
 
@@ -109,7 +124,9 @@ class Redeploy(Scenario):
 class Two(Scenario):
     """One certificate on two instances of nginx."""
 
-    two = True
+    @staticmethod
+    def servers(lab):
+        return [lab.nginx, lab.other]
 
     @staticmethod
     def serve_first(lab):
@@ -131,6 +148,74 @@ class TwoRenewal(Two):
 class TwoRollback(Two, Rollback):
     """One goes on showing the old leaf, so the other, which was asked first, must give the new one
     back."""
+
+
+class Derive(Scenario):
+    """Only other files of the certificate that is there are wanted."""
+
+    issues = 0
+    hostnames = (NAME,)
+    PASSWORD_FILE = f"{CONFIG_DIRECTORY}/keystore-password"
+    keys = {"formats": ["der", "p7b", "p12", "combined"], "keystore_password_file": PASSWORD_FILE}
+
+    def need(self, lab):
+        super().need(lab)
+        lab.host.write(self.PASSWORD_FILE, "of-the-keystore", mode=0o600)
+
+    def also(self, lab, generation):
+        key, leaf, _ = pkcs12.load_key_and_certificates(
+            (generation / "keystore.p12").read_bytes(), b"of-the-keystore")
+        assert same_key(key, leaf) == (generation / "cert.der").read_bytes()
+        combined = (generation / "combined.pem").read_bytes()
+        assert all((generation / name).read_bytes() in combined for name in ("cert.pem", "key.pem"))
+        assert (generation / "cert.p7b").stat().st_size > 0
+
+
+class Roots(Scenario):
+    """Cloudflare's roots are to be fetched, to be shown as the chain. Certificates do not wait for
+    them."""
+
+    issues = 0
+    may_wait = "root"
+    hostnames = (NAME,)
+    keys = {"chain": "root"}
+
+    def need(self, lab):
+        super().need(lab)
+        lab.host.remove(f"{STATE_DIRECTORY}/roots")
+
+    def also(self, lab, generation):
+        root = x509.load_pem_x509_certificate((generation / "chain.pem").read_bytes())
+        leaf = x509.load_pem_x509_certificate((generation / "cert.pem").read_bytes())
+        assert leaf.issuer == root.subject
+        roots = lab.path(f"{STATE_DIRECTORY}/roots")
+        assert len(list(roots.glob("origin_ca_*.pem"))) == 2
+
+
+class Keystore(Scenario):
+    """Tomcat's keystore is replaced and its manager asked to have it read, without a restart."""
+
+    hosts = 2
+    hostnames = (NAME,)
+    keys = {"key_type": "ecdsa-p384"}
+
+    @staticmethod
+    def servers(lab):
+        if lab.tomcat is None:
+            lab.tomcat = Tomcat(lab.host)
+            lab.tomcat.grant_manager("root:root")
+        return [lab.tomcat]
+
+    @staticmethod
+    def serve_first(lab):
+        lab.tomcat.remove_all()
+        lab.agent.target("tomcat", **lab.tomcat.agent_keys(ssl_reload=True), probe_timeout="30s")
+        lab.agent.certificate(NAME, hostnames=[NAME], targets=["tomcat"])
+        lab.agent.renew(NAME, check=1)
+        lab.tomcat.add(NAME, NAME)
+        lab.tomcat.stop()
+        lab.tomcat.start()
+        lab.agent.renew(NAME, check=0)
 
 
 def interrupt(lab, call, thing):

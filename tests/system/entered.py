@@ -105,8 +105,10 @@ class Entered:
 
     def do_write(self, answers, data, path, mode, owner):
         """Atomic: owner and mode are set before the name exists, so that who watches the directory
-        sees whole files."""
+        sees whole files. Without `owner` a file that is replaced stays whose it was, as when root
+        edits it."""
         directory, name = os.path.split(path)
+        before = os.lstat(path) if os.path.isfile(path) and not os.path.islink(path) else None
         os.makedirs(directory, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
         try:
@@ -115,6 +117,8 @@ class Entered:
                 file.flush()
                 if owner:
                     os.fchown(descriptor, *owner_ids(owner))
+                elif before:
+                    os.fchown(descriptor, before.st_uid, before.st_gid)
                 os.fchmod(descriptor, mode)
             os.rename(temporary, path)
         except BaseException:

@@ -1,6 +1,7 @@
 """A real lighttpd, as Debian packages it, under the host's systemd: a server that the agent does
 not know, so a `custom` target with a template of the user's own."""
 
+from polkit import permit
 from server import DOCUMENTS, Server
 
 ENABLED = "/etc/lighttpd/conf-enabled"
@@ -51,6 +52,7 @@ class Lighttpd(Server):
 
     def prepare(self):
         self.host.run(["sh", "-c", PREPARE, "prepare", DOCUMENTS])
+        permit(self.host, self.unit)
 
     def agent_keys(self):
         return {**super().agent_keys(), "unit": self.unit, "template": "lighttpd"}

@@ -62,7 +62,7 @@ class Matrix:
     def stage(self, request, installed_root, build_directory):
         host = boot(installed_root, build_directory)
         server = self.make_server(host)
-        sandbox = Sandbox(host, product.sandbox_program(build_directory), chaos=False)
+        sandbox = Sandbox(host, product.sandbox_program(build_directory))
         agent = Agent(host, sandbox)
         agent.target(server.target, **self.agent_keys(server))
         self.prepare(server)

@@ -1,5 +1,6 @@
 """A real nginx under the host's systemd, serving what the agent gives it."""
 
+from polkit import permit
 from server import Server
 
 SERVER = """server {{
@@ -37,6 +38,7 @@ class Nginx(Server):
         self.host.remove("/etc/nginx/sites-enabled/default")
         if self.target != "nginx":
             self.host.run(["sh", "-c", COPY_SCRIPT, "copy", self.target])
+            permit(self.host, self.unit)
 
     def _text(self, site):
         return SERVER.format(port=self.port, names=" ".join(site.hostnames),

@@ -57,7 +57,7 @@ def plain_build_directory():
         if not (build / "CMakeCache.txt").exists():
             command(["cmake", "-S", REPOSITORY, "--preset", "release"])
     command(["cmake", "--build", build, "--target", "origin-ca-agent", "origin-ca-supervisor",
-             "origin-ca-sandbox", "crash-driver", "turned-clock"])
+             "origin-ca-sandbox", "crash-driver", "turned-clock", "documentation"])
     return build
 
 

@@ -15,6 +15,7 @@ from network import leaf_from_der, tls_context
 from product import STOP
 
 UNIT = "origin-ca-sandbox.service"
+CHAOS = os.environ.get("ORIGIN_CA_CHAOS")       # a seed
 
 # What tokens may, by a name for them; the first is the one that the agent gets.
 TOKENS = {
@@ -45,8 +46,7 @@ class Answer:
 
 class Sandbox:
     """`arguments`: more options, e.g. "--fault", "POST /certificates:lose-answer". With
-    ORIGIN_CA_CHAOS=SEED in the environment it misbehaves at random, unless the test said
-    `chaos=False` because it counts what the API is asked."""
+    ORIGIN_CA_CHAOS=SEED in the environment it misbehaves at random, unless `chaos=False`."""
 
     def __init__(self, host, program, *arguments, directory="/srv/sandbox", port=8443, zones=None,
                  chaos=True, plain=False, unit=UNIT, tokens=None):
@@ -63,9 +63,9 @@ class Sandbox:
             self.arguments += ["--token", f"{self.token_that(name)}:{words},name={name}"]
         if plain:
             self.arguments.append("--plain")
-        seed = os.environ.get("ORIGIN_CA_CHAOS")
-        if seed and chaos:
-            self.arguments += ["--chaos", seed]
+        self.chaotic = bool(CHAOS and chaos)
+        if self.chaotic:
+            self.arguments += ["--chaos", CHAOS]
         self.arguments += arguments
         self._root = None
         self._issued_before = self._requests_before = 0
@@ -185,7 +185,12 @@ class Sandbox:
                 and path in (None, one["path"].removeprefix("/client/v4"))]
 
     def zone_id(self, name):
-        return self.request("GET", f"/zones?name={name}").result[0]["id"]
+        """Asked until it answers, when it misbehaves at random."""
+        while True:
+            with contextlib.suppress(OSError, http.client.HTTPException, ValueError,
+                                     AssertionError):
+                return self.request("GET", f"/zones?name={name}").result[0]["id"]
+            assert self.chaotic, f"{name} is no zone"
 
     def stats(self):
         return self.request("GET", "/sandbox/stats").result

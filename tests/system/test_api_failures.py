@@ -6,6 +6,8 @@ import pytest
 
 from host import REPOSITORY
 
+pytestmark = pytest.mark.calm
+
 NAME = "example.com"
 ROOTS = REPOSITORY / "tests/unit/data/roots"
 

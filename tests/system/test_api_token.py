@@ -4,6 +4,8 @@ import pytest
 
 from agent import CONFIG_DIRECTORY
 
+pytestmark = pytest.mark.calm
+
 NAME = "example.com"
 TOKEN_FILE = f"{CONFIG_DIRECTORY}/api-token"
 

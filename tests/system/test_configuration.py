@@ -85,7 +85,6 @@ MISTAKES = [
 # Keys of later versions, with values that this one cannot do.
 NOT_BUILT = {
     "certificate": {"revoke_superseded": "7d", "ssl_mode": "strict"},
-    "target": {"config_test": "yes"},
 }
 
 

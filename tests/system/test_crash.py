@@ -10,38 +10,43 @@ accident (crash_lab.py says what is looked at).
 Several hosts work at the same time. The build has no sanitizers: build/release, made when it is
 missing, unless ORIGIN_CA_BUILD names another one without.
 
-By itself a run takes a share of the points: every call there is, and of what they are about (for
-those that are killed the path, for those that fail its directory) more where no earlier scenario
-had it. ORIGIN_CA_CRASH=all takes every point of every scenario, killed before the call and after
-it, and failing with every error, once and from there on (hours). ORIGIN_CA_CRASH_HOSTS=N uses N
-hosts instead of four.
+By itself a run takes a share of the points (crash_points.py), another one each time: every call
+there is, and of what they are about (for those that are killed the path, for those that fail its
+directory) more where no earlier scenario had it. Its seed is told with the number of points;
+ORIGIN_CA_CRASH_SEED=N takes the same share again.
+
+ORIGIN_CA_CRASH=kinds takes every call with every object once, killed before it and after it, and
+failing with one of the errors (half an hour). ORIGIN_CA_CRASH=all takes every point of every
+scenario, killed before the call and after it, and failing with every error, once and from there on
+(many hours). ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of two.
 """
 
-import itertools
 import os
 import queue
+import random
 import threading
 
 import pytest
 
+import crash_points
 import product
 from agent import Agent
 from conftest import stop_checked
-from crash_lab import Lab, Point, share
-from crash_scenarios import (FirstIssue, LostAnswer, Redeploy, Renewal, Rollback, SecondNeed,
-                             TwoRenewal, TwoRollback, Unfinished)
+from crash_lab import Lab
+from crash_scenarios import (Derive, FirstIssue, Keystore, LostAnswer, Redeploy, Renewal, Rollback,
+                             Roots, SecondNeed, TwoRenewal, TwoRollback, Unfinished)
 from nginx import Nginx
 from sandbox import Sandbox
 
-ALL = os.environ.get("ORIGIN_CA_CRASH") == "all"
-HOSTS = int(os.environ.get("ORIGIN_CA_CRASH_HOSTS", "4"))
-ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOMEM", "EMFILE")
+pytestmark = pytest.mark.calm
+
+EXTENT = os.environ.get("ORIGIN_CA_CRASH", "share")      # or "kinds", "all"
+SEED = int(os.environ.get("ORIGIN_CA_CRASH_SEED") or random.randrange(1 << 16))
+HOSTS = int(os.environ.get("ORIGIN_CA_CRASH_HOSTS", "2"))
 SHOWN = 5       # broken points, before a test gives up
 
 SCENARIOS = (FirstIssue, Renewal, TwoRenewal, Rollback, TwoRollback, Redeploy, LostAnswer,
-             Unfinished)
-# one of how many points is tried: of a kind that no earlier scenario had, and of the others
-KILLED, FAILING = (3, 12), (4, 32)
+             Unfinished, Derive, Roots, Keystore)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +91,7 @@ def in_all(labs, work):
         raise errors[0]
 
 
-def try_all(labs, points, attempt, tell):
+def try_all(labs, found, points, attempt, tell):
     """attempt(lab, *point) for each of the points, on whichever lab is free."""
     todo, broken = queue.SimpleQueue(), []
     for point in points:
@@ -105,8 +110,17 @@ def try_all(labs, points, attempt, tell):
                 broken.append(f"--- at point {where} {how or ''}:\n{error}")
 
     in_all(labs, work)
-    tell(f"{len(points) - todo.qsize()} points tried, {len(broken)} broken")
+    tell(f"{len(points) - todo.qsize()} points tried of {len(found)} calls, {len(broken)} broken "
+         f"(seed {SEED})")
     assert not broken, "\n".join(broken)
+
+
+@pytest.fixture(scope="module", params=SCENARIOS)
+def begun(labs, request):
+    """The labs, in the state that a scenario starts from."""
+    labs = labs[:request.param.hosts]
+    in_all(labs, lambda lab: lab.begin(request.param()))
+    return labs
 
 
 KNOWN = {}
@@ -118,29 +132,14 @@ def known(request):
     return KNOWN.setdefault(request.function, set())
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(labs, scenario, known,
-                                                                       tell):
-    in_all(labs, lambda lab: lab.begin(scenario()))
-    found = labs[0].points()
-    if ALL:
-        points = list(itertools.product(found, ((), ("--after",))))
-    else:
-        points = [(point,) for point in share(found, Point.kind, known, *KILLED)]
-    try_all(labs, points, Lab.crash, tell)
+def test_killed_pass_leaves_no_harm_and_the_next_one_finishes_its_work(begun, known, tell):
+    found = begun[0].points()
+    try_all(begun, found, crash_points.killed(found, EXTENT, known, SEED), Lab.crash, tell)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(labs, scenario, known,
-                                                                        tell):
-    in_all(labs, lambda lab: lab.begin(scenario()))
-    found = labs[0].points("--reads")
-    if ALL:
-        points = list(itertools.product(found, ERRORS, ((), ("--onward",))))
-    else:
-        points = list(zip(share(found, Point.place, known, *FAILING),
-                          itertools.cycle(ERRORS)))
-    try_all(labs, points, Lab.fail, tell)
+def test_failing_call_leaves_no_harm_and_the_next_pass_finishes_the_work(begun, known, tell):
+    found = begun[0].points("--reads")
+    try_all(begun, found, crash_points.failing(found, EXTENT, known, SEED), Lab.fail, tell)
 
 
 def test_way_back_leads_past_a_snippet_that_no_server_has_read(labs):

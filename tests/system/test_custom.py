@@ -13,7 +13,7 @@ from origin import NAME
 
 TEMPLATE = "/etc/origin-ca-agent/templates/lighttpd.mustache"
 COMMAND = "/srv/my server/ctl"
-TOLD = "/srv/told.json"
+TOLD = "/srv/told/told.json"
 
 # What the program sees of the world, then what the test wants it to do.
 SCRIPT = """#!/usr/bin/python3
@@ -29,7 +29,7 @@ with open("{told}", "a") as file:
 RELOADS = """
 print("one line\\x1b[31m\\n\\nof output", flush=True)
 print("told to stderr", file=sys.stderr, flush=True)
-os.execv("/usr/sbin/nginx", ["nginx", "-s", "reload"])
+os.execv("/usr/bin/systemctl", ["systemctl", "reload", "nginx.service"])
 """
 
 
@@ -47,6 +47,7 @@ def fixture_lighttpd(clean_agent):
     configuration, template, socket = documented("Any other server")
     lighttpd = Lighttpd(host, port=443)
     clean_agent.drop_in("lighttpd", configuration)
+    clean_agent.join("www-data")
     host.write(TEMPLATE, template)
     done = clean_agent.renew(check=1)
     assert "lighttpd.service is inactive" in done.target(NAME, "lighttpd")["error"]["message"]
@@ -84,6 +85,7 @@ def test_lighttpd_of_the_documentation_is_renewed_and_survives_a_template(
 def fixture_told(origin):
     """nginx, reloaded by a program of the administrator's; told() is what it saw at its calls."""
     origin.host.remove(TOLD)
+    origin.agent.give(TOLD.rpartition("/")[0])
     origin.agent.target("nginx", reload_command=[f'"{COMMAND}"', '--message "two $(touch /srv/x)"',
                                                  'reload'], reload_timeout="2s")
     program(origin, RELOADS)

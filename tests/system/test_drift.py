@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent import USER
 from network import leaf_from_der
 from nginx import Nginx
 from origin import NAME, Origin
@@ -76,7 +77,7 @@ def test_snippet_that_became_a_link_is_replaced_not_followed(drifted):
 @pytest.mark.parametrize("command", [["chmod", "600"], ["chmod", "666"], ["chown", "www-data"]])
 def test_permissions_of_a_snippet_are_put_right(drifted, command):
     if command[0] == "chown":
-        drifted.agent.target("nginx", owner="root", group="root")
+        drifted.agent.target("nginx", owner=USER, group=USER)
     drifted.host.run([*command, drifted.nginx.snippet(NAME)])
     found(drifted, "permissions")
     assert drifted.agent.renew(check=0).json["changed"]
@@ -94,9 +95,10 @@ def test_permissions_of_a_generation_are_put_right_without_a_reload(drifted, fil
 
 def test_wanted_group_of_the_key_is_set_without_a_new_certificate(drifted):
     path = drifted.agent.state_path("certificates", NAME, "0001", "key.pem")
+    drifted.agent.join("www-data")
     drifted.agent.certificate(NAME, group="www-data", mode="0640")
     assert drifted.agent.renew(check=0).json["changed"]
-    assert drifted.host.stat(path) == "640 root:www-data"
+    assert drifted.host.stat(path) == f"640 {USER}:www-data"
     drifted.host.run(["setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups",
                       "cat", path])
     drifted.agent.certificate(NAME)

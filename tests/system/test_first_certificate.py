@@ -21,6 +21,7 @@ def fixture_sandbox(module_sandbox):
     return module_sandbox
 
 
+@pytest.mark.calm
 def test_placeholder_lets_nginx_start_and_is_replaced_by_the_certificate(agent, nginx, sandbox):
     nginx.add(NAME)
     assert nginx.test().returncode != 0      # the file that it includes is not there yet

@@ -21,6 +21,7 @@ KEYS = {"formats": FORMATS, "keystore_password_file": PASSWORD_FILE, "owner": "w
 def fixture_settled(module_agent, module_sandbox, build_directory):
     """One host for all these tests: its one certificate is made in a pass that is recorded."""
     origin = Origin(module_agent, Nginx(module_agent.host), module_sandbox)
+    module_agent.stay_root()     # another owner of files is something that only root can make
     origin.nginx.add(NAME)
     password(origin, "first-password")
     module_agent.certificate(NAME, **KEYS)

@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.mark.calm
 def test_sandbox_counts_misbehaves_and_keeps_what_it_issued(sandbox):
     assert sandbox.issued() == []
     sandbox.fault("GET /zones:1100:2")

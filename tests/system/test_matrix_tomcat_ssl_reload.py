@@ -8,7 +8,7 @@ class TestTomcatSslReload(Matrix):
     stays_through_hostnames = False
 
     def prepare(self, server):
-        server.grant_manager("root:root")
+        server.grant_manager()
 
     def agent_keys(self, server):
         return server.agent_keys(ssl_reload=True)

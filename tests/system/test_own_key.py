@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key)
 
 import by_hand
-from agent import CONFIG_DIRECTORY
+from agent import CONFIG_DIRECTORY, USER
 from origin import NAME, Origin
 from nginx import Nginx
 
@@ -42,7 +42,7 @@ class Own:
         return self.key
 
     def write(self, path, text):
-        self.origin.host.write(path, text, mode=0o600)
+        self.origin.host.write(path, text, mode=0o600, owner=f"{USER}:{USER}")
 
     def configure(self, **keys):
         self.origin.agent.certificate(NAME, **keys)
@@ -357,6 +357,7 @@ def posts(own):
     return len(own.origin.sandbox.requests("POST", "/certificates"))
 
 
+@pytest.mark.calm
 def test_lost_answer_is_adopted_and_no_older_certificate_of_the_key(again):
     again.origin.sandbox.fault("POST /certificates:lose-answer")
     one = again.renew(NAME, force=True, check=0)
@@ -365,6 +366,7 @@ def test_lost_answer_is_adopted_and_no_older_certificate_of_the_key(again):
     assert one["serial"] == issued and posts(again) == 1
 
 
+@pytest.mark.calm
 def test_answer_that_stays_lost_is_adopted_by_the_next_pass(again):
     again.origin.sandbox.fault("POST /certificates:lose-answer", LISTED_LATER)
     again.renew(NAME, force=True, check=1)
@@ -375,6 +377,7 @@ def test_answer_that_stays_lost_is_adopted_by_the_next_pass(again):
     assert one["serial"] == issued and posts(again) == 1
 
 
+@pytest.mark.calm
 def test_request_that_was_never_carried_out_is_not_answered_by_an_older_certificate(again):
     before = again.origin.agent.status().certificate(NAME)["serial"]
     again.origin.sandbox.fault("POST /certificates:reset-before", LISTED_LATER)
@@ -387,6 +390,7 @@ def test_request_that_was_never_carried_out_is_not_answered_by_an_older_certific
 
 
 @pytest.mark.parametrize("fault", ["lose-answer", "reset-before"])
+@pytest.mark.calm
 def test_unknown_answer_is_not_taken_from_a_certificate_for_other_days(own, fault):
     """Somebody made a certificate of the same key by hand, for other days."""
     own.give_key()

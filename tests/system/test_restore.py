@@ -129,6 +129,7 @@ def test_number_that_a_snippet_names_is_not_used_for_other_files(origin):
     """The state directory went back in time, the snippets (elsewhere) did not."""
     agent = origin.agent
     agent.target("nginx", snippet_dir="/etc/nginx/by-hand")
+    agent.give("/etc/nginx/by-hand")
     origin.nginx.add(NAME, snippet=f"/etc/nginx/by-hand/{NAME}.conf")
     agent.renew(check=0)
     with backup(origin.host) as restore:

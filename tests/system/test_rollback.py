@@ -29,7 +29,7 @@ def test_broken_configuration_of_somebody_else_is_named_and_waited_for(origin):
         error = done.target(NAME)["error"]
         assert place in error["message"] and "[emerg]" in error["message"]
         assert "no_such_directive" in error["message"]
-        assert "nginx.service: reload failed" in error["message"]
+        assert "nginx.service: configuration test failed: " in error["message"]
         assert "the cause is elsewhere" in error["message"]
         assert place in done.stderr
         assert origin.served() == origin.serials()[0]

@@ -6,6 +6,10 @@ import time
 
 import pytest
 
+from agent import USER
+
+pytestmark = pytest.mark.calm
+
 NAME = "example.com"
 FILES = ("origin_ca_ecc_root.pem", "origin_ca_rsa_root.pem")
 STATIC = "/ssl/static/"
@@ -55,7 +59,7 @@ def test_roots_are_fetched_once_and_kept(agent, sandbox):
     for number, file in enumerate(FILES):
         there = path(agent, kept(agent, number))
         assert agent.host.read(there) in published(sandbox, file)
-        assert agent.host.stat(there) == "644 root:root"
+        assert agent.host.stat(there) == f"644 {USER}:{USER}"
     agent.renew(NAME, force=True, check=0)
     agent.renew(NAME, check=0)
     assert len(fetched(sandbox)) == len(FILES)

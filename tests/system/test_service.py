@@ -4,70 +4,10 @@ import re
 import signal
 import socket
 
-import pytest
-
 from agent import CONFIG_DIRECTORY, PROGRAM, SERVICE
 from network import in_network
 from origin import NAME
-
-
-class Service:
-    """The running service: its processes, and what systemd knows of it."""
-
-    def __init__(self, agent):
-        self.agent, self.host = agent, agent.host
-
-    def pid(self):
-        return int(self.host.show(SERVICE, "MainPID"))
-
-    def status_text(self):
-        return self.host.show(SERVICE, "StatusText")
-
-    def children(self):
-        """The supervisor's children: [(pid, state)]; state Z is one that nobody waited for."""
-        out = self.host.output(["ps", "--ppid", str(self.pid()), "-o", "pid=,stat="],
-                               check=(0, 1))
-        return [(int(line.split()[0]), line.split()[1][0]) for line in out.splitlines()]
-
-    def in_pass(self):
-        """Waits for a pass that has asked the API for a certificate, which hangs."""
-        self.host.wait(lambda: self.agent.sandbox.issued(), message="a pass asks")
-        return self.children()[0][0]
-
-    def settled(self):
-        """Waits until no pass runs and the next one is set."""
-        self.host.wait(lambda: not self.children() and "next" in self.status_text(), 60,
-                       lambda: f"idle: {self.status_text()}\n{self.agent.journal()}")
-
-    def signal(self, pid, number):
-        self.host.run(["kill", f"-{signal.Signals(number).name[3:]}", str(pid)])
-
-    def adjust(self, *lines):
-        """Lines of a drop-in's [Service] section."""
-        self.host.unit(f"{SERVICE}.d/50-test.conf", "\n".join(["[Service]", *lines, ""]))
-
-    def says(self, *words):
-        journal = self.agent.journal()
-        return all(word in journal for word in words)
-
-
-@pytest.fixture
-def service(clean_agent):
-    """The service, not started, with one certificate that needs no server."""
-    clean_agent.certificate(NAME, targets=None)
-    service = Service(clean_agent)
-    service.host.run(["journalctl", "--rotate", "--vacuum-time=1s"])
-    yield service
-    clean_agent.stop()
-    service.host.remove(f"/etc/systemd/system/{SERVICE}.d/50-test.conf")
-    service.host.run(["systemctl", "daemon-reload"])
-    service.host.run(["systemctl", "reset-failed"], check=False)
-
-
-def hang(service):
-    """The first certificate that is asked for is made, but no answer comes for an hour."""
-    service.agent.configure(api={"timeout": "1h"})
-    service.agent.sandbox.fault("POST /certificates:hang-after")
+from service import hang
 
 
 def test_first_pass_issues_deploys_and_says_what_is_next(service, clean_nginx):
@@ -233,7 +173,7 @@ def test_service_waits_for_somebody_elses_pass(service):
 
 
 def test_replaced_binary_is_what_the_next_pass_runs(service):
-    host, trace = service.host, "/run/replaced-binary-ran"
+    host, trace = service.host, service.agent.state_path("replaced-binary-ran")
     service.agent.start()
     service.settled()
     supervisor = service.pid()

@@ -9,6 +9,8 @@ from agent import PROGRAM, section
 from product import STOP, sandbox_program
 from sandbox import Sandbox
 
+pytestmark = pytest.mark.calm
+
 BACKDATED = 86400       # seconds
 
 

@@ -29,7 +29,7 @@ def fixture_settled(module_agent, module_sandbox):
     host = module_agent.host
     stage = Stage(module_agent, Tomcat(host), module_sandbox, "ecdsa-p256")
     tomcat = stage.server
-    tomcat.grant_manager("root:root")
+    tomcat.grant_manager()
     configure(stage)
     for name in (NAME, OTHER):
         module_agent.certificate(name, targets=["tomcat"], hostnames=[name])
@@ -130,7 +130,7 @@ def test_manager_that_does_not_let_us_in_is_asked_again_with_other_credentials(
         stage, user, password, status):
     tomcat, agent = stage.server, stage.agent
     issued, before = len(issued_for(stage, NAME)), stage.served().serial
-    tomcat.grant_manager("root:root", user=user, password=password)
+    tomcat.grant_manager(user=user, password=password)
     done = agent.renew(NAME, force=True, check=1)
     error = done.target(NAME, "tomcat")["error"]
     assert f"HTTP {status}" in error["message"] and error["class"] == "authorization"
@@ -140,7 +140,7 @@ def test_manager_that_does_not_let_us_in_is_asked_again_with_other_credentials(
     assert stage.served().serial == before
     agent.scheduled_pass(check=1)       # nobody gets locked out by asking again and again
     assert stage.host.journal(SERVICE).count("401") == 0
-    tomcat.grant_manager("root:root")
+    tomcat.grant_manager()
     agent.scheduled_pass(check=0)
     assert len(issued_for(stage, NAME)) == issued + 1
 
@@ -156,7 +156,7 @@ def test_junk_in_the_keystore_is_noticed_and_repaired(stage, way):
     else:
         done = stage.agent.renew(NAME, check=0)
         assert done.json["reloads"] == 1
-    assert stage.host.stat(keystore_of(stage)) == "640 root:tomcat"
+    assert stage.host.stat(keystore_of(stage)) == f"640 {USER}:tomcat"
     stage.server.ssl_reload()
     assert stage.served().serial == before
 
@@ -170,7 +170,7 @@ def test_rights_of_a_file_are_put_right_without_a_reload(stage, file, command):
     assert said.target(NAME, "tomcat")["redeploy"] == ["permissions"]
     done = stage.agent.renew(check=0)
     assert done.json["changed"] and done.json["reloads"] == 0
-    assert stage.host.stat(path) == "640 root:tomcat"
+    assert stage.host.stat(path) == f"640 {USER}:tomcat"
 
 
 def test_broken_keystore_of_somebody_else_is_waited_for(stage):
@@ -212,7 +212,7 @@ def test_secrets_are_tomcats_and_nobody_elses(stage):
     host, agent = stage.host, stage.agent
     secret = host.read(agent.state_path("certificates", NAME, "keystore-password")).strip()
     for path in (keystore_of(stage), stage.server.snippet(NAME)):
-        assert host.stat(path) == "640 root:tomcat"
+        assert host.stat(path) == f"640 {USER}:tomcat"
         for user, may in (("tomcat", True), ("www-data", False)):
             done = host.run(["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups",
                              "cat", path], check=False, binary=True)

@@ -7,6 +7,7 @@ import http.client
 import re
 
 import by_hand
+from agent import USER as AGENT_USER
 from server import Server
 
 DIRECTORY = "/etc/tomcat10"
@@ -73,6 +74,7 @@ class Tomcat(Server):
                        f"{DIRECTORY}/catalina.properties"])
         self.host.write(f"{DIRECTORY}/tomcat-users.xml", USERS.format(user=USER, password=PASSWORD),
                         **self.secret)
+        self.let_in(AGENT_USER)
         self._write()
 
     # --- configuration
@@ -85,8 +87,8 @@ class Tomcat(Server):
                         manager_url=f"http://127.0.0.1:{MANAGER_PORT}/manager")
         return keys
 
-    def grant_manager(self, owner, user=USER, password=PASSWORD):
-        """The file with the manager's credentials, for the agent's user ("user:group")."""
+    def grant_manager(self, owner=f"{AGENT_USER}:{AGENT_USER}", user=USER, password=PASSWORD):
+        """The file with the manager's credentials, for the agent's user."""
         self.host.write(CREDENTIALS, f"{user}:{password}\n", mode=0o600, owner=owner)
 
     def let_in(self, user):

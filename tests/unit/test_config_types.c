@@ -147,9 +147,9 @@ static void test_types_that_are_none_are_refused(void **state)
 			     "tomcat, haproxy, custom; did you mean \"apache\"?\n"
 			     "/c/agent.ini:3: [target x] has no type; write \"type = ...\", one of "
 			     "nginx, apache, tomcat, haproxy and custom");
-	assert_text_problems("[target nginx]\nconfig_test = x\n",
-			     "/c/agent.ini:2: \"config_test\" is not built yet in this version; "
-			     "remove the line");
+	assert_text_problems("[target nginx]\nconfig_test = yes\n",
+			     "/c/agent.ini:2: config_test = yes: not a systemd service; "
+			     "write \"yes.service\"");
 }
 
 static void test_any_server_is_a_template_and_a_unit_away(void **state)

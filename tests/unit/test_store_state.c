@@ -125,6 +125,21 @@ static void test_saving_what_is_there_writes_nothing(void **state)
 	state_free(&loaded);
 }
 
+static void test_file_of_a_newer_version_is_an_error_and_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	struct state loaded = {0};
+	bool rebuilt = false;
+	fixture_put(fixture, "state.json", "{\"version\":2,\"newest\":7}");
+	struct stat before = fixture_stat(fixture, "state.json");
+	assert_int_equal(state_load(fixture->certificate, fixture->where, &loaded, &rebuilt,
+				    &fixture->error),
+			 -EPROTO);
+	assert_non_null(strstr(fixture->error.message, "newer version"));
+	assert_non_null(strstr(fixture->error.remedy, "install that version again"));
+	assert_int_equal(fixture_stat(fixture, "state.json").st_ino, before.st_ino);
+}
+
 static void test_absent_foreign_and_broken_files_are_rebuilt(void **state)
 {
 	struct fixture *fixture = *state;
@@ -140,7 +155,7 @@ static void test_absent_foreign_and_broken_files_are_rebuilt(void **state)
 		"\"x\"",
 		"{}",
 		"\xff",
-		"{\"version\":2}",
+		"{\"version\":0}",
 		"{\"version\":\"1\"}",
 		"{}{}",
 		"{\"version\":1,\"newest\":7",
@@ -318,6 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_what_is_saved_is_loaded),
 		fixture_test(test_saving_what_is_there_writes_nothing),
+		fixture_test(test_file_of_a_newer_version_is_an_error_and_stays),
 		fixture_test(test_absent_foreign_and_broken_files_are_rebuilt),
 		fixture_test(test_members_of_wrong_types_are_as_if_absent),
 		fixture_test(test_long_lists_keep_their_newest),
