@@ -31,6 +31,7 @@ enum option_code {
 	OPTION_NO_ENABLE,
 	OPTION_HTML,
 	OPTION_WATCH,
+	OPTION_ZONE,
 };
 
 static const struct option long_options[] = {
@@ -41,6 +42,7 @@ static const struct option long_options[] = {
 	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
 	{"html", no_argument, NULL, OPTION_HTML},
 	{"watch", no_argument, NULL, OPTION_WATCH},
+	{"zone", required_argument, NULL, OPTION_ZONE},
 	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -70,9 +72,15 @@ static int usage(FILE *out, int status)
 		"\n"
 		"  -c, --config FILE  instead of %s\n"
 		"      --json         one JSON object on standard output\n"
-		"      --dry-run      with renew: say what would be done and why, do nothing\n"
-		"      --force        with renew NAME...: issue anew though nothing is due\n"
+		"      --dry-run      with renew, prune: say what would be done and why, do "
+		"nothing\n"
+		"      --force        with renew NAME...: issue anew though nothing is due;\n"
+		"                     with revoke, prune, adopt: although something stands against "
+		"it;\n"
 		"                     with init: replace files that are there\n"
+		"      --yes          with revoke: do not ask\n"
+		"      --name NAME    with adopt: the [certificate NAME] that it is for\n"
+		"      --zone ZONE    with list: name or id of a zone\n"
 		"      --hostnames LIST, --name NAME, --target NAME, --token-file FILE (-: "
 		"standard\n"
 		"      input), --endpoint URL, --ca-file FILE, --enable, --no-enable, --yes\n"
@@ -110,6 +118,37 @@ static void harden(void)
 	}
 }
 
+static bool options_taken(const struct command *command, const struct command_options *options)
+{
+	const struct {
+		bool given;
+		unsigned option;
+		const char *name;
+	} given[] = {
+		{options->force, TAKES_FORCE, "force"},
+		{options->dry_run, TAKES_DRY_RUN, "dry-run"},
+		{options->yes, TAKES_YES, "yes"},
+		{options->zone != NULL, TAKES_ZONE, "zone"},
+		{options->name != NULL, TAKES_NAME, "name"},
+		{options->html, TAKES_PAGE, "html"},
+		{options->watch, TAKES_PAGE, "watch"},
+	};
+	bool taken = true;
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++)
+		if (given[i].given && !(command->takes & given[i].option)) {
+			log_error("--%s does not go with %s; see --help", given[i].name,
+				  command->name);
+			taken = false;
+		}
+	if (options->init.given && !(command->takes & TAKES_INIT)) {
+		log_error(
+			"--hostnames, --target, --token-file, --endpoint, --ca-file, --enable and "
+			"--no-enable go with init only");
+		taken = false;
+	}
+	return taken;
+}
+
 /* Root's command may go on in another directory. */
 static char *absolute(const char *path)
 {
@@ -141,20 +180,8 @@ static int dispatch(const char *name, struct command_options *options)
 			  command->synopsis ? command->synopsis : "");
 		return PASS_EXIT_USAGE;
 	}
-	bool init = command->run == command_init;
-	if ((options->dry_run || (options->force && !init)) && command->run != command_renew) {
-		log_error("--force and --dry-run go with --renew-now only");
+	if (!options_taken(command, options))
 		return PASS_EXIT_USAGE;
-	}
-	if ((options->init.given || options->yes || options->name) && !init) {
-		log_error("--hostnames, --name, --target, --token-file, --endpoint, --ca-file, "
-			  "--enable, --no-enable and --yes go with init only");
-		return PASS_EXIT_USAGE;
-	}
-	if ((options->html || options->watch) && command->run != command_status) {
-		log_error("--html and --watch go with status only");
-		return PASS_EXIT_USAGE;
-	}
 	struct config_token token = {0};
 	struct error error = {0};
 	int result = identity_choose(command, options, &token, &error);
@@ -224,6 +251,9 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_YES:
 			options.yes = true;
+			break;
+		case OPTION_ZONE:
+			options.zone = optarg;
 			break;
 		case OPTION_NAME:
 			options.name = optarg;

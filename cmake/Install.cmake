@@ -46,3 +46,4 @@ install(CODE "
 install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/conf.d)
 install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/origin-ca-agent/templates)
 include(cmake/Documentation.cmake)
+install(FILES docs/status.schema.json DESTINATION ${CMAKE_INSTALL_DOCDIR})

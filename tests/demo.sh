@@ -141,16 +141,12 @@ configure() {
 	sd sh -eu << 'INSIDE'
 umask 077
 cp /srv/sandbox/token /etc/origin-ca-agent/api-token
-if id origin-ca-agent > /dev/null 2>&1; then
-	chown origin-ca-agent: /etc/origin-ca-agent/api-token
-fi
 umask 022
 cp /srv/sandbox/ca.pem /etc/origin-ca-agent/sandbox-ca.pem
 cat > /etc/origin-ca-agent/agent.ini << INI
 [api]
 endpoint = https://127.0.0.1:8443/client/v4
 ca_file = /etc/origin-ca-agent/sandbox-ca.pem
-token_file = /etc/origin-ca-agent/api-token
 $(sed -n '/^root_url/p; /^root_sha256/,$p' /srv/sandbox/agent.ini)
 INI
 INSIDE
@@ -266,8 +262,16 @@ service() {
 		sleep 0.1
 	done
 	show systemctl show -P StatusText origin-ca-agent.service
+	show ps -o user,cmd -p "$(sd systemctl show -P MainPID origin-ca-agent.service)"
+	show find /etc/origin-ca-agent/api-token /var/lib/origin-ca-agent -maxdepth 1 \
+		-printf '%M %u:%g %p\n'
+	equal "files of the state that are root's" "" \
+		"$(sd find /var/lib/origin-ca-agent -user root)"
+	printf '\n   systemd-analyze security: %s\n' \
+		"$(sd systemd-analyze security --no-pager origin-ca-agent.service | tail -n 1)"
 	show systemctl stop origin-ca-agent.service || fail "the service does not stop"
-	proves "idle until something is due; it loads neither libcurl nor OpenSSL while it waits"
+	proves "idle until something is due, as a user without privileges; it loads neither libcurl" \
+		"nor OpenSSL while it waits"
 }
 
 main() {

@@ -14,6 +14,7 @@ packages=(
 	nginx apache2 haproxy lighttpd lighttpd-mod-openssl
 	tomcat10 tomcat10-admin default-jre-headless
 	openssl ca-certificates curl jq diffutils
+	gnutls-bin python3-botocore awscli
 	scdoc man-db lintian rpm zsh fish bash-completion ansible-core python3-apt
 	prometheus python3-jsonschema chromium chromium-driver fonts-dejavu-core
 )

@@ -1,7 +1,5 @@
 #include "cloudflare/answer.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +9,7 @@
 #include "base/stop.h"
 #include "cloudflare/client.h"
 #include "cloudflare/pace.h"
+#include "http/options.h"
 
 /*
  * CURLOPT_PREREQFUNCTION: the connection stands, the request is about to be sent.
@@ -157,48 +156,15 @@ CURLcode answer_attach(struct answer *answer, CURL *easy, bool repeatable)
 	headers_forget(&answer->exchange);
 
 	CURLcode code = CURLE_OK;
-#define SET(option, value)                                                                         \
-	do {                                                                                       \
-		if (code == CURLE_OK)                                                              \
-			code = curl_easy_setopt(easy, option, value);                              \
-	} while (0)
-	SET(CURLOPT_ERRORBUFFER, answer->words);
-	SET(CURLOPT_PREREQFUNCTION, before_sending);
-	SET(CURLOPT_PREREQDATA, answer);
-	SET(CURLOPT_WRITEFUNCTION, body_take);
-	SET(CURLOPT_WRITEDATA, answer);
-	SET(CURLOPT_HEADERFUNCTION, header_take);
-	SET(CURLOPT_HEADERDATA, answer);
-	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
-	SET(CURLOPT_NOPROGRESS, 0L);
-#undef SET
-	return code;
-}
-
-/*
- * With CURLOPT_NOSIGNAL libcurl leaves SIGPIPE to us, and OpenSSL may write to a connection that
- * is closed. Ignoring it in the whole process would be inherited by the programs that the agent
- * starts, so it is held back in this thread and taken out again.
- */
-static CURLcode perform_without_sigpipe(CURL *easy)
-{
-	sigset_t pipe;
-	sigset_t before;
-	sigset_t pending;
-
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	sigpending(&pending);
-	bool was_pending = sigismember(&pending, SIGPIPE) == 1;
-	pthread_sigmask(SIG_BLOCK, &pipe, &before);
-
-	CURLcode code = curl_easy_perform(easy);
-
-	static const struct timespec at_once = {0};
-	if (!was_pending)
-		while (sigtimedwait(&pipe, NULL, &at_once) == SIGPIPE)
-			;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	HTTP_SET(CURLOPT_ERRORBUFFER, answer->words);
+	HTTP_SET(CURLOPT_PREREQFUNCTION, before_sending);
+	HTTP_SET(CURLOPT_PREREQDATA, answer);
+	HTTP_SET(CURLOPT_WRITEFUNCTION, body_take);
+	HTTP_SET(CURLOPT_WRITEDATA, answer);
+	HTTP_SET(CURLOPT_HEADERFUNCTION, header_take);
+	HTTP_SET(CURLOPT_HEADERDATA, answer);
+	HTTP_SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+	HTTP_SET(CURLOPT_NOPROGRESS, 0L);
 	return code;
 }
 
@@ -226,7 +192,7 @@ static bool was_sent(const struct answer *answer, CURL *easy, CURLcode code)
 
 void answer_perform(struct answer *answer, CURL *easy, struct fault *fault)
 {
-	CURLcode code = perform_without_sigpipe(easy);
+	CURLcode code = http_perform(easy);
 	long status = 0;
 
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);

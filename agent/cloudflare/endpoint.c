@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -86,22 +85,4 @@ int endpoint_check(const struct config_api *api, struct endpoint *ret_endpoint, 
 	}
 	*ret_endpoint = endpoint;
 	return 0;
-}
-
-const char *trust_directory(void)
-{
-	static const char path[] = "/etc/ssl/certs";
-	const char *found = NULL;
-
-	DIR *directory = opendir(path);
-	if (!directory)
-		return NULL;
-	for (const struct dirent *entry = readdir(directory); entry && !found;
-	     entry = readdir(directory))
-		/* "5ed36f99.0": the hash of a subject's name, and a number */
-		if (strlen(entry->d_name) == 10 && strcmp(entry->d_name + 8, ".0") == 0 &&
-		    strspn(entry->d_name, "0123456789abcdef") == 8)
-			found = path;
-	closedir(directory);
-	return found;
 }

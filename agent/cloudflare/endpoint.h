@@ -16,10 +16,4 @@ struct endpoint {
 int endpoint_check(const struct config_api *api, struct endpoint *ret_endpoint,
 		   struct error *error);
 
-/*
- * The system's directory of trusted certificates by hash (openssl-rehash(1)), or NULL. With it a
- * handshake reads the one root that it needs; the bundle beside it costs 20 ms of CPU to load.
- */
-const char *trust_directory(void);
-
 #endif

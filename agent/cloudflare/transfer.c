@@ -11,10 +11,10 @@
 #include "cloudflare/endpoint.h"
 #include "cloudflare/envelope.h"
 #include "cloudflare/fault.h"
+#include "http/options.h"
 
 enum {
 	CONNECT_TIMEOUT_MS = 10 * 1000,
-	SLOW_SECONDS = 30, /* without one byte: the other side is gone, whatever `timeout` says */
 	IDLE_SECONDS = 60, /* a connection that was idle for longer is not used again */
 };
 
@@ -37,14 +37,6 @@ struct transport {
 	pthread_mutex_t pool_lock;
 	struct handle *idle; /* last used first: its connection is the freshest */
 };
-
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
-static CURLcode global_result = CURLE_FAILED_INIT;
-
-static void global_init(void)
-{
-	global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 /* CURLSHOPT_LOCKFUNC. */
 static void share_lock(CURL *easy, curl_lock_data data, curl_lock_access access, void *context)
@@ -97,23 +89,13 @@ static bool headers_make(struct transport *transport, const char *token)
 	return good;
 }
 
-static void headers_free(struct curl_slist *list)
-{
-	for (struct curl_slist *item = list; item; item = item->next)
-		explicit_bzero(item->data, strlen(item->data));
-	curl_slist_free_all(list);
-}
-
 int transport_new(const struct config_api *api, const char *token, struct transport **ret_transport,
 		  struct error *error)
 {
-	pthread_once(&global_once, global_init);
-	if (global_result != CURLE_OK)
-		return error_set(error, ERROR_LOCAL, -ENOMEM, "libcurl does not start: %s",
-				 curl_easy_strerror(global_result));
-
 	struct endpoint kind = {0};
-	int result = endpoint_check(api, &kind, error);
+	int result = http_start(error);
+	if (result == 0)
+		result = endpoint_check(api, &kind, error);
 	if (result < 0)
 		return result;
 
@@ -127,7 +109,7 @@ int transport_new(const struct config_api *api, const char *token, struct transp
 		length--;
 	transport->endpoint = string_copy_n(api->endpoint, length);
 	transport->ca_file = string_copy(api->ca_file);
-	transport->ca_directory = api->ca_file || kind.plain ? NULL : trust_directory();
+	transport->ca_directory = api->ca_file || kind.plain ? NULL : http_trust_directory();
 	transport->proxy = string_copy(api->proxy);
 	transport->user_agent = string_format("origin-ca-agent/%s", path_version);
 	if (!headers_make(transport, token) || !share_make(transport)) {
@@ -149,8 +131,8 @@ void transport_free(struct transport *transport)
 		free(handle);
 	}
 	curl_share_cleanup(transport->share);
-	headers_free(transport->headers);
-	headers_free(transport->body_headers);
+	http_headers_free(transport->headers);
+	http_headers_free(transport->body_headers);
 	for (size_t i = 0; i < ARRAY_SIZE(transport->share_locks); i++)
 		pthread_mutex_destroy(&transport->share_locks[i]);
 	pthread_mutex_destroy(&transport->pool_lock);
@@ -193,63 +175,26 @@ static void handle_put(struct transport *transport, struct handle *handle)
 	pthread_mutex_unlock(&transport->pool_lock);
 }
 
-/* Stops at the first option that libcurl does not take: none of these may be missing. */
-#define SET(option, value)                                                                         \
-	do {                                                                                       \
-		if (code == CURLE_OK)                                                              \
-			code = curl_easy_setopt(easy, option, value);                              \
-	} while (0)
-
-/* Whom we believe, and what we never do. */
 static CURLcode options_of_trust(CURL *easy, const struct transport *transport)
 {
-	CURLcode code = CURLE_OK;
-
-	SET(CURLOPT_PROTOCOLS_STR, transport->kind.plain ? "http" : "https");
-	SET(CURLOPT_REDIR_PROTOCOLS_STR, transport->kind.plain ? "http" : "https");
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
-	if (transport->ca_file || transport->ca_directory) {
-		/* NULL takes the built-in bundle out of play, which would be read as well. */
-		SET(CURLOPT_CAINFO, transport->ca_file);
-		SET(CURLOPT_CAPATH, transport->ca_directory);
-		SET(CURLOPT_PROXY_CAINFO, transport->ca_file);
-		SET(CURLOPT_PROXY_CAPATH, transport->ca_directory);
-	}
-	/* A loopback endpoint is not reached through the environment's proxy. */
-	if (transport->proxy)
-		SET(CURLOPT_PROXY, transport->proxy);
-	else if (transport->kind.loopback)
-		SET(CURLOPT_PROXY, "");
-	/* The proxy does not get our headers, nor its answers to CONNECT our ear. */
-	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
-	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	return code;
+	struct http_trust trust = {
+		.plain = transport->kind.plain,
+		/* A loopback endpoint is not reached through the environment's proxy. */
+		.direct = transport->kind.loopback,
+		.ca_file = transport->ca_file,
+		.ca_directory = transport->ca_directory,
+		.proxy = transport->proxy,
+	};
+	return http_set_trust(easy, &trust);
 }
 
 static CURLcode options_of_time(CURL *easy, int64_t timeout_ms)
 {
-	CURLcode code = CURLE_OK;
-	int64_t connect = timeout_ms < CONNECT_TIMEOUT_MS ? timeout_ms : CONNECT_TIMEOUT_MS;
+	CURLcode code = http_set_time(easy, timeout_ms, CONNECT_TIMEOUT_MS);
 
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect);
-	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-	SET(CURLOPT_LOW_SPEED_TIME, (long)SLOW_SECONDS);
-	SET(CURLOPT_MAXAGE_CONN, (long)IDLE_SECONDS);
-	SET(CURLOPT_MAXCONNECTS, 1L);
-	SET(CURLOPT_TCP_KEEPALIVE, 1L);
-#if LIBCURL_VERSION_NUM >= 0x075700
-	/* Else a resolver that hangs would be waited for past the timeout. */
-	SET(CURLOPT_QUICK_EXIT, 1L);
-#endif
+	HTTP_SET(CURLOPT_MAXAGE_CONN, (long)IDLE_SECONDS);
+	HTTP_SET(CURLOPT_MAXCONNECTS, 1L);
+	HTTP_SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	return code;
 }
 
@@ -258,23 +203,21 @@ static CURLcode options_of_request(CURL *easy, const struct transport *transport
 {
 	CURLcode code = CURLE_OK;
 
-	SET(CURLOPT_URL, url);
+	HTTP_SET(CURLOPT_URL, url);
 	/* One connection carries one request at a time here: HTTP/2 would only add a layer. */
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_USERAGENT, transport->user_agent);
+	HTTP_SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	HTTP_SET(CURLOPT_USERAGENT, transport->user_agent);
 	if (body || strcmp(method, "POST") == 0) {
-		SET(CURLOPT_POSTFIELDS, body ? body : "");
-		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(body ? strlen(body) : 0));
-		SET(CURLOPT_HTTPHEADER, transport->body_headers);
+		HTTP_SET(CURLOPT_POSTFIELDS, body ? body : "");
+		HTTP_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(body ? strlen(body) : 0));
+		HTTP_SET(CURLOPT_HTTPHEADER, transport->body_headers);
 	} else {
-		SET(CURLOPT_HTTPGET, 1L);
-		SET(CURLOPT_HTTPHEADER, transport->headers);
+		HTTP_SET(CURLOPT_HTTPGET, 1L);
+		HTTP_SET(CURLOPT_HTTPHEADER, transport->headers);
 	}
-	SET(CURLOPT_CUSTOMREQUEST, method);
+	HTTP_SET(CURLOPT_CUSTOMREQUEST, method);
 	return code;
 }
-
-#undef SET
 
 /* What is left of a request when it failed: did it come to the API, and what came back. */
 static int fate_decide(const struct fault *fault, const struct exchange *exchange,

@@ -110,21 +110,23 @@ int ask(const char *question, const char *preset, bool secret, char **ret_answer
 	if (!secret)
 		put(prompt);
 	int result = secret ? line_read_secret(prompt, &line) : line_read(-1, &line);
-	if (result == 0) {
-		char *answer = trimmed(&line);
-		if (answer[0] == '\0' && preset) {
-			free(answer);
-			answer = string_copy(preset);
-		}
-		*ret_answer = answer;
-	}
+	char *answer = result < 0 ? NULL : trimmed(&line);
 	buffer_wipe(&line);
 	if (result == -ECANCELED)
-		return error_set(error, ERROR_CONFIGURATION, result, "there was no answer");
-	if (result == -EFBIG)
-		return error_set(error, ERROR_CONFIGURATION, result,
-				 "an answer of more than %d bytes", ANSWER_LIMIT);
-	return result < 0 ? error_errno(error, result, "cannot read the answer") : 0;
+		error_set(error, ERROR_CONFIGURATION, result, "there was no answer");
+	else if (result == -EFBIG)
+		error_set(error, ERROR_CONFIGURATION, result, "an answer of more than %d bytes",
+			  ANSWER_LIMIT);
+	else if (result < 0)
+		error_errno(error, result, "cannot read the answer");
+	if (result < 0)
+		return result;
+	if (answer[0] == '\0' && preset) {
+		free(answer);
+		answer = string_copy(preset);
+	}
+	*ret_answer = answer;
+	return 0;
 }
 
 int ask_yes(const char *question, bool preset, bool *ret_yes, struct error *error)

@@ -36,61 +36,6 @@ static void check_store(const struct config *config, struct findings *findings)
 			 missing ? "will be made by the first pass" : "can be written");
 }
 
-/* Zones that were found, and names that are in none: a thousand names of one zone ask once. */
-struct known_zones {
-	struct string_list names;
-};
-
-static bool zone_known(const struct known_zones *known, const char *hostname)
-{
-	for (size_t i = 0; i < known->names.count; i++) {
-		const char *zone = known->names.items[i];
-		if (string_ends(hostname, zone) &&
-		    (strlen(hostname) == strlen(zone) ||
-		     hostname[strlen(hostname) - strlen(zone) - 1] == '.'))
-			return true;
-	}
-	return false;
-}
-
-static void check_zone(struct client *client, const struct config_certificate *certificate,
-		       const char *hostname, struct known_zones *known, struct findings *findings)
-{
-	struct zone zone = {0};
-	struct error error = {0};
-	if (zone_known(known, hostname))
-		return;
-
-	int result = zone_find(client, hostname, &zone, &error);
-	if (result == -EACCES) {
-		/* Issuing does not need it; only the search for a lost answer does. */
-		bool given = certificate->zone_id != NULL;
-		found(findings, certificate->name, given ? "ok" : "warning",
-		      given ? "the token may not read zones; zone_id is set" : error.message,
-		      given ? NULL : error.remedy);
-		string_list_add(&known->names, hostname);
-		return;
-	}
-	if (result < 0) {
-		/* Once for NAME and *.NAME. */
-		string_list_add(&known->names,
-				string_starts(hostname, "*.") ? hostname + 2 : hostname);
-		found_error(findings, certificate->name, &error);
-		return;
-	}
-	string_list_add(&known->names, zone.name);
-	CLEANUP(freep)
-	char *message = string_format("zone %s is %s%s", zone.name, zone.status,
-				      zone.paused ? ", but paused" : "");
-	if (strcmp(zone.status, "active") == 0 && !zone.paused)
-		found_ok(findings, certificate->name, message);
-	else
-		found(findings, certificate->name, "warning", message,
-		      zone.paused ? "visitors reach the origin directly and do not trust an Origin "
-				    "CA certificate: resume the zone"
-				  : "certificates are issued only once the zone is active");
-}
-
 static void check_clock(const struct client *client, struct findings *findings)
 {
 	int64_t offset = 0;
@@ -142,14 +87,7 @@ static void check_account(const struct config *config, const struct config_api *
 	if (status == TOKEN_EXPIRED || status == TOKEN_DISABLED)
 		return;
 
-	struct known_zones known = {0};
-	for (size_t i = 0; i < config->certificate_count; i++) {
-		const struct config_certificate *certificate = config->certificates[i];
-		for (size_t j = 0; certificate->api == api && j < certificate->hostnames.count; j++)
-			check_zone(client, certificate, certificate->hostnames.items[j], &known,
-				   findings);
-	}
-	string_list_free(&known.names);
+	check_zones(config, api, client, findings);
 }
 
 static bool account_used(const struct config *config, const struct config_api *api)

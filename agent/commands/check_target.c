@@ -179,11 +179,29 @@ static void check_manager(const struct config_target *target, const char *subjec
 	manager_credentials_free(&credentials);
 }
 
+/* Nobody there is asked: `--renew-now` does, and says what came of it. */
+static void check_remote(const struct config_target *target, const char *subject,
+			 struct findings *findings)
+{
+	struct error error = {0};
+	if (target_kind(target->type)->remote->check(target, &error) < 0)
+		found_error(findings, subject, &error);
+	else
+		found_ok(findings, subject, "its credentials can be read");
+	if (!target->probe_host)
+		found(findings, subject, "warning", "what the origin serves is not looked at",
+		      "write its own address and port as `probe`");
+}
+
 void check_target(const struct config *config, const struct config_target *target,
 		  struct findings *findings)
 {
 	CLEANUP(freep) char *subject = string_format("[target %s]", target->name);
 	check_template(config, target, subject, findings);
+	if (target_kind(target->type)->remote) {
+		check_remote(target, subject, findings);
+		return;
+	}
 	check_files(target, subject, findings);
 	if (target->reload == RELOAD_COMMAND) {
 		check_command(target, subject, findings);

@@ -9,17 +9,28 @@
 #include "pass/report.h"
 
 const struct command commands[] = {
-	{"init", "", "first run: token, certificate, server", command_init, 0, 0, USER_CALLER},
-	{"run", "", "run as the agent (systemd starts this)", command_run, 0, 0, USER_CALLER},
-	{"pass", NULL, "one scheduled pass (the agent's child)", command_pass, 0, 0, USER_MAKES},
+	{"init", "", "first run: token, certificate, server", command_init, 0, 0, USER_CALLER,
+	 TAKES_FORCE | TAKES_YES | TAKES_NAME | TAKES_INIT},
+	{"run", "", "run as the agent (systemd starts this)", command_run, 0, 0, USER_CALLER, 0},
+	{"pass", NULL, "one scheduled pass (the agent's child)", command_pass, 0, 0, USER_MAKES, 0},
 	{"renew", "[NAME...]", "one pass now; the same as --renew-now", command_renew, 0, SIZE_MAX,
-	 USER_MAKES},
-	{"check", "", "what would fail, and the remedy", command_check, 0, 0, USER_OWNER},
+	 USER_MAKES, TAKES_FORCE | TAKES_DRY_RUN},
+	{"check", "", "what would fail, and the remedy", command_check, 0, 0, USER_OWNER, 0},
 	{"status", "[NAME...]", "certificates, targets, expiry, errors", command_status, 0,
-	 SIZE_MAX, USER_OWNER},
-	{"render", "NAME TARGET", "print a snippet", command_render, 2, 2, USER_OWNER},
+	 SIZE_MAX, USER_OWNER, TAKES_PAGE},
+	{"render", "NAME TARGET", "print a snippet", command_render, 2, 2, USER_OWNER, 0},
 	{"probe", "[NAME...]", "handshake now: which leaf is served where", command_probe, 0,
-	 SIZE_MAX, USER_OWNER},
+	 SIZE_MAX, USER_OWNER, 0},
+	{"list", "", "certificates at Cloudflare, and which are this host's", command_list, 0, 0,
+	 USER_OWNER, TAKES_ZONE},
+	{"show", "ID|NAME", "one certificate at Cloudflare, and who serves it", command_show, 1, 1,
+	 USER_OWNER, 0},
+	{"revoke", "ID|NAME", "revoke a certificate that nobody needs", command_revoke, 1, 1,
+	 USER_OWNER, TAKES_FORCE | TAKES_YES},
+	{"adopt", "CERT KEY", "take over a certificate, with --name NAME", command_adopt, 2, 2,
+	 USER_CALLER, TAKES_FORCE | TAKES_NAME},
+	{"prune", "NAME", "remove the files of what is configured no longer", command_prune, 1, 1,
+	 USER_CALLER, TAKES_FORCE | TAKES_DRY_RUN},
 };
 
 const size_t command_count = ARRAY_SIZE(commands);

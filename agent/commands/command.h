@@ -31,6 +31,7 @@ struct command_options {
 	bool dry_run;
 	bool yes;	  /* ask nothing */
 	const char *name; /* of the certificate, where it would follow from something else */
+	const char *zone; /* name or id, or NULL */
 	struct init_options init;
 	bool html, watch;
 	struct string_list arguments; /* behind the command */
@@ -43,6 +44,17 @@ enum command_user {
 	USER_CALLER, /* root: it does nothing by itself, or writes what is root's */
 };
 
+/* Options that some commands take and the others refuse. */
+enum command_option {
+	TAKES_FORCE = 1 << 0,
+	TAKES_DRY_RUN = 1 << 1,
+	TAKES_YES = 1 << 2,
+	TAKES_ZONE = 1 << 3,
+	TAKES_NAME = 1 << 4,
+	TAKES_INIT = 1 << 5, /* those of struct init_options */
+	TAKES_PAGE = 1 << 6, /* --html, --watch */
+};
+
 struct command {
 	const char *name;
 	const char *synopsis; /* of its arguments; NULL hides the command */
@@ -50,6 +62,7 @@ struct command {
 	int (*run)(const struct command_options *options); /* gives the exit status */
 	size_t least, most;				   /* arguments */
 	enum command_user user;
+	unsigned takes; /* enum command_option */
 };
 
 extern const struct command commands[];
@@ -63,6 +76,11 @@ int command_status(const struct command_options *options);
 int command_render(const struct command_options *options);
 int command_init(const struct command_options *options);
 int command_probe(const struct command_options *options);
+int command_list(const struct command_options *options);
+int command_show(const struct command_options *options);
+int command_revoke(const struct command_options *options);
+int command_adopt(const struct command_options *options);
+int command_prune(const struct command_options *options);
 
 /*
  * Reads the configuration and tells each problem once on standard error. NULL, after a message,

@@ -86,7 +86,10 @@ static void first_pass_wait(const struct config *config, int64_t since)
 	while (directory >= 0 && clock_monotonic_ms() < deadline) {
 		struct note note = {0};
 		struct error ignored = {0};
-		if (note_load(directory, path, &note, &ignored) == 0 && note.finished_at >= since)
+		bool done = note_load(directory, path, &note, &ignored) == 0 &&
+			    note.finished_at >= since;
+		note_free(&note);
+		if (done)
 			return;
 		clock_sleep_ms(50);
 	}

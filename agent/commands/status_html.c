@@ -65,13 +65,18 @@ static void summary(const struct status *status, struct buffer *page)
 	buffer_add_text(page, "</ul>\n");
 }
 
-static void warning(const struct error *error, struct buffer *page)
+static void trouble(struct buffer *page, const char *what, const char *message, const char *remedy)
 {
-	buffer_add_text(page, "<p class=\"trouble\"><b>");
-	page_text(page, error->message);
+	buffer_add_text(page, "<div class=\"trouble\"><b>");
+	page_text(page, what);
 	buffer_add_text(page, "</b> ");
-	page_text(page, error->remedy);
-	buffer_add_text(page, "</p>\n");
+	page_text(page, message);
+	if (remedy && remedy[0]) {
+		buffer_add_text(page, "<p class=\"soft\">\u2192 ");
+		page_text(page, remedy);
+		buffer_add_text(page, "</p>");
+	}
+	buffer_add_text(page, "</div>\n");
 }
 
 static void top(const struct status *status, struct buffer *page)
@@ -93,9 +98,10 @@ static void top(const struct status *status, struct buffer *page)
 	buffer_add_format(page, ". origin-ca-agent %s</p>\n", path_version);
 	struct error failed = {0};
 	if (failed_pass_error(&status->pass, &failed))
-		warning(&failed, page);
+		trouble(page, "Problem:", failed.message, failed.remedy);
 	if (status->pass.clock.error.code)
-		warning(&status->pass.clock.error, page);
+		trouble(page, "Clock:", status->pass.clock.error.message,
+			status->pass.clock.error.remedy);
 }
 
 static void names(const struct pass_job *job, struct buffer *page)
@@ -133,20 +139,6 @@ static void targets(const struct pass_job *job, struct buffer *page)
 	if (job->target_count == 0)
 		buffer_add_text(page, "<li>for other readers, in live/</li>");
 	buffer_add_text(page, "</ul>\n");
-}
-
-static void trouble(struct buffer *page, const char *what, const char *message, const char *remedy)
-{
-	buffer_add_text(page, "<div class=\"trouble\"><b>");
-	page_text(page, what);
-	buffer_add_text(page, "</b> ");
-	page_text(page, message);
-	if (remedy && remedy[0]) {
-		buffer_add_text(page, "<p class=\"soft\">\u2192 ");
-		page_text(page, remedy);
-		buffer_add_text(page, "</p>");
-	}
-	buffer_add_text(page, "</div>\n");
 }
 
 static bool attempt(const struct status *status, const char *what,

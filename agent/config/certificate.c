@@ -94,19 +94,6 @@ static int set_mode(const struct value *value, void *object)
 	return result;
 }
 
-/* Keys of which one value works: what it means that nothing is done. */
-static int set_only(const struct value *value, const char *works, const char *const *coming,
-		    size_t count)
-{
-	if (strcmp(value->text, works) == 0)
-		return 0;
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(value->text, coming[i]) == 0)
-			return value_not_built(value);
-	return value_refuse(value, "must be \"%s\"; nothing else is built yet in this version",
-			    works);
-}
-
 static int set_chain(const struct value *value, void *object)
 {
 	static const struct value_word words[] = {{"none", 0}, {"root", 1}};
@@ -121,22 +108,6 @@ static int set_authenticated_origin_pulls(const struct value *value, void *objec
 {
 	struct certificate_section *section = object;
 	return value_yes(value, &section->certificate->authenticated_origin_pulls);
-}
-
-static int set_revoke_superseded(const struct value *value, void *object)
-{
-	(void)object;
-	int64_t seconds;
-	if (duration_parse(value->text, &seconds) == 0)
-		return value_not_built(value);
-	return set_only(value, "never", NULL, 0);
-}
-
-static int set_ssl_mode(const struct value *value, void *object)
-{
-	(void)object;
-	static const char *const coming[] = {"strict", "full", "flexible", "off"};
-	return set_only(value, "unmanaged", coming, ARRAY_SIZE(coming));
 }
 
 static const struct section_key keys[] = {
@@ -154,8 +125,9 @@ static const struct section_key keys[] = {
 	{"chain", set_chain, TEXT_PLAIN},
 	{"reuse_key", certificate_set_reuse_key, TEXT_PLAIN},
 	{"authenticated_origin_pulls", set_authenticated_origin_pulls, TEXT_PLAIN},
-	{"revoke_superseded", set_revoke_superseded, TEXT_PLAIN},
-	{"ssl_mode", set_ssl_mode, TEXT_PLAIN},
+	{"revoke_superseded", certificate_set_revoke_superseded, TEXT_PLAIN},
+	{"ssl_mode", certificate_set_ssl_mode, TEXT_PLAIN},
+	{"adopt", certificate_set_adopt, TEXT_PLAIN},
 	/* Secret because people write the key, or the password, itself. */
 	{"private_key", certificate_set_private_key, TEXT_SECRET},
 	{"csr", certificate_set_csr, TEXT_PLAIN},
@@ -262,6 +234,7 @@ static struct config_certificate *certificate_new(const struct ini_section *sect
 	certificate->place = section->place;
 	certificate->key_type = KEY_ECDSA_P256;
 	certificate->validity_days = 90;
+	certificate->revoke_superseded = -1;
 	certificate->access = FILE_ACCESS(0600);
 	return certificate;
 }
@@ -278,6 +251,8 @@ void config_certificate_free(struct config_certificate *certificate)
 	free(certificate->private_key_file);
 	free(certificate->csr_file);
 	free(certificate->keystore_password_file);
+	free(certificate->adopt_certificate);
+	free(certificate->adopt_key);
 	free(certificate);
 }
 
@@ -313,7 +288,10 @@ static int certificate_complete(const struct certificate_section *reading)
 		return targets; /* what the key and the formats are for is not known */
 	int key = certificate_key_check(reading);
 	int formats = certificate_formats_check(reading);
-	return hostnames < 0 || api < 0 || renew < 0 || key < 0 || formats < 0 ? -EINVAL : 0;
+	int cloud = certificate_cloud_check(reading);
+	return hostnames < 0 || api < 0 || renew < 0 || key < 0 || formats < 0 || cloud < 0
+		       ? -EINVAL
+		       : 0;
 }
 
 int certificate_read(struct build *build, struct ini_section *section)

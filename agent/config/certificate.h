@@ -21,6 +21,9 @@ int certificate_set_private_key(const struct value *value, void *object);
 int certificate_set_csr(const struct value *value, void *object);
 int certificate_set_formats(const struct value *value, void *object);
 int certificate_set_keystore_password_file(const struct value *value, void *object);
+int certificate_set_revoke_superseded(const struct value *value, void *object);
+int certificate_set_ssl_mode(const struct value *value, void *object);
+int certificate_set_adopt(const struct value *value, void *object);
 
 /*
  * All keys are set, and the targets are chosen: whose private key it is, and what needs it; which
@@ -28,6 +31,9 @@ int certificate_set_keystore_password_file(const struct value *value, void *obje
  */
 int certificate_key_check(const struct certificate_section *reading);
 int certificate_formats_check(const struct certificate_section *reading);
+
+/* What is done at Cloudflare only after a handshake needs targets that are asked. */
+int certificate_cloud_check(const struct certificate_section *reading);
 
 /* The words of these formats with ", " between them; free() it. */
 char *certificate_formats_text(unsigned which);

@@ -88,9 +88,41 @@ static int absent_key_check(const struct certificate_section *reading)
 	return result;
 }
 
+/* Cloudflare: "Do not use the ECC root with Apache cPanel". Of a key of the user's own the type is
+ * seen when it is read. */
+static int cpanel_check(const struct certificate_section *reading)
+{
+	const struct config_certificate *certificate = reading->certificate;
+	bool known = certificate->key_type_given ||
+		     (!certificate->private_key_file && !certificate->csr_file);
+	bool ecdsa =
+		certificate->key_type == KEY_ECDSA_P256 || certificate->key_type == KEY_ECDSA_P384;
+	int result = 0;
+	for (size_t i = 0; known && ecdsa && i < certificate->target_count; i++) {
+		const struct config_target *target = certificate->targets[i];
+		if (target->type != TARGET_CPANEL || target->remote.allow_ecdsa)
+			continue;
+		struct problem_list *problems = &reading->build->problems;
+		problem_error(problems,
+			      certificate_key_place(reading, certificate->key_type_given
+								     ? "key_type"
+								     : "targets"),
+			      "an ECDSA key for target \"%s\": Cloudflare advises against it for "
+			      "cPanel with Apache",
+			      target->name);
+		result =
+			problem_remedy(problems,
+				       "write \"key_type = rsa-2048\", or \"allow_ecdsa = yes\" in "
+				       "[target %s] when you know better",
+				       target->name);
+	}
+	return result;
+}
+
 int certificate_key_check(const struct certificate_section *reading)
 {
 	int reuse = reuse_check(reading);
 	int absent = absent_key_check(reading);
-	return reuse < 0 || absent < 0 ? -EINVAL : 0;
+	int cpanel = cpanel_check(reading);
+	return reuse < 0 || absent < 0 || cpanel < 0 ? -EINVAL : 0;
 }

@@ -90,6 +90,9 @@ enum target_type {
 	TARGET_TOMCAT,
 	TARGET_HAPROXY,
 	TARGET_CUSTOM,
+	TARGET_CPANEL,
+	TARGET_AWS_ACM,
+	TARGET_IIS,
 	TARGET_TYPE_COUNT,
 };
 const char *target_type_name(enum target_type type);
@@ -100,8 +103,39 @@ enum reload_method {
 	RELOAD_SSL,	/* "ssl-reload": Tomcat reads its keystores again (target/manager.h) */
 	RELOAD_COMMAND, /* "command": `reload_command` (target/command.h) */
 	RELOAD_NONE,
+	RELOAD_DELIVER, /* of remote targets (target/remote.h): what is wanted is brought there */
 };
 const char *reload_method_name(enum reload_method method);
+
+/* Who reads the PKCS#12 files of a target. */
+enum keystore_encryption {
+	KEYSTORE_AES256, /* PBES2 with AES-256 and SHA-256: what is written today */
+	KEYSTORE_3DES,	 /* PKCS#12's own, 3DES and SHA-1: all that Windows Server 2012 to 2016 read
+			  */
+};
+
+enum iis_delivery {
+	IIS_CENTRAL_STORE, /* one PFX file per name, for the Centralized Certificate Store */
+	IIS_SCRIPT,	   /* one PFX file and a script that somebody there runs */
+};
+
+/* What is known of a target that is not a service of this host; each key is of one or two types. */
+struct config_remote {
+	char *url;		    /* cpanel: https, without a final slash */
+	char *user;		    /* cpanel */
+	char *token_file;	    /* cpanel: absolute */
+	char *ca_file;		    /* cpanel, aws-acm: absolute, or NULL: the system's */
+	struct string_list domains; /* cpanel: A-labels; empty: what the account owns */
+	bool allow_ecdsa;	    /* cpanel */
+	char *region;		    /* aws-acm */
+	char *certificate_arn;	    /* aws-acm, or NULL: found by its tags, or made */
+	char *profile;		    /* aws-acm: of the shared credentials file; or NULL */
+	char *endpoint;		    /* aws-acm: without a final slash, or NULL: the region's own */
+	char *directory;	    /* iis: absolute, where the files are placed */
+	char *password_file;	    /* iis: absolute, of the PFX files */
+	enum iis_delivery delivery;
+	enum keystore_encryption encryption;
+};
 
 struct config_target {
 	char *name;
@@ -126,6 +160,7 @@ struct config_target {
 	bool start_stopped;
 	struct file_access access; /* of snippets; default 0644. Tomcat's hold a password: 0640 and
 				      the group "tomcat" where there is one, never open to others */
+	struct config_remote remote; /* zeroed for servers of this host */
 };
 
 /* What a generation has besides PEM files; the files are named in store/generation.h. */
@@ -134,6 +169,20 @@ enum certificate_format {
 	FORMAT_P7B = 1 << 1,	  /* leaf and root */
 	FORMAT_P12 = 1 << 2,	  /* key and full chain, encrypted */
 	FORMAT_COMBINED = 1 << 3, /* full chain and key, PEM */
+};
+
+/* What is done about a zone's SSL/TLS mode once a certificate is seen served. */
+enum ssl_mode {
+	SSL_UNMANAGED,
+	SSL_STRICT,	      /* the zone is brought to Full (strict) */
+	SSL_STRICT_HOSTNAMES, /* only the certificate's hostnames, by a configuration rule */
+};
+
+/* Where a first certificate may come from besides Cloudflare. */
+enum adopt_choice {
+	ADOPT_AUTO, /* from the files that the targets' own configuration names */
+	ADOPT_NEVER,
+	ADOPT_FILES, /* from adopt_certificate and adopt_key */
 };
 
 struct config_certificate {
@@ -159,6 +208,10 @@ struct config_certificate {
 	char *keystore_password_file;	 /* absolute; of keystore.p12; or NULL */
 	bool chain_root;		 /* chain.pem is the root, not empty */
 	bool authenticated_origin_pulls; /* servers ask for Cloudflare's client certificate */
+	int64_t revoke_superseded;	 /* seconds after the successor was verified; -1: never */
+	enum ssl_mode ssl_mode;
+	enum adopt_choice adopt;
+	char *adopt_certificate, *adopt_key; /* absolute; or NULL */
 	struct file_access access; /* of key.pem; certificates are the same plus world-readable;
 				      default 0600 */
 };

@@ -12,12 +12,13 @@ static const char *const key_types[KEY_TYPE_COUNT] = {
 
 static const char *const target_types[] = {
 	[TARGET_NGINX] = "nginx",     [TARGET_APACHE] = "apache", [TARGET_TOMCAT] = "tomcat",
-	[TARGET_HAPROXY] = "haproxy", [TARGET_CUSTOM] = "custom",
+	[TARGET_HAPROXY] = "haproxy", [TARGET_CUSTOM] = "custom", [TARGET_CPANEL] = "cpanel",
+	[TARGET_AWS_ACM] = "aws-acm", [TARGET_IIS] = "iis",
 };
 
 static const char *const reload_methods[] = {
 	[RELOAD_RELOAD] = "reload",   [RELOAD_RESTART] = "restart", [RELOAD_SSL] = "ssl-reload",
-	[RELOAD_COMMAND] = "command", [RELOAD_NONE] = "none",
+	[RELOAD_COMMAND] = "command", [RELOAD_NONE] = "none",	    [RELOAD_DELIVER] = "deliver",
 };
 
 static const char *word(const char *const *words, size_t count, unsigned index)

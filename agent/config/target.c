@@ -138,6 +138,20 @@ static const struct section_key keys[] = {
 	{"manager_url", target_set_manager_url, TEXT_PLAIN},
 	/* Secret because people write the password itself. */
 	{"manager_credentials_file", target_set_manager_credentials_file, TEXT_SECRET},
+	{"url", target_set_url, TEXT_PLAIN},
+	{"user", target_set_user, TEXT_PLAIN},
+	{"token_file", target_set_token_file, TEXT_SECRET},
+	{"ca_file", target_set_ca_file, TEXT_PLAIN},
+	{"domains", target_set_domains, TEXT_PLAIN},
+	{"allow_ecdsa", target_set_allow_ecdsa, TEXT_PLAIN},
+	{"region", target_set_region, TEXT_PLAIN},
+	{"certificate_arn", target_set_certificate_arn, TEXT_PLAIN},
+	{"profile", target_set_profile, TEXT_PLAIN},
+	{"endpoint", target_set_endpoint, TEXT_PLAIN},
+	{"directory", target_set_directory, TEXT_PLAIN},
+	{"password_file", target_set_password_file, TEXT_SECRET},
+	{"delivery", target_set_delivery, TEXT_PLAIN},
+	{"keystore_encryption", target_set_keystore_encryption, TEXT_PLAIN},
 };
 
 static struct config_target *target_new(const char *name, struct config_place place, int type)
@@ -154,6 +168,8 @@ static struct config_target *target_new(const char *name, struct config_place pl
 	target->probe_timeout = tomcat ? 60 : 15;
 	target->reload_timeout = 90; /* systemd's own default for a start or a reload */
 	target->access = FILE_ACCESS(tomcat ? 0640 : 0644);
+	if (target_type_is_remote(type))
+		target_remote_defaults(target);
 	return target;
 }
 
@@ -182,12 +198,22 @@ static int tomcat_group(struct build *build, struct config_target *target)
 	return result == -ENOENT ? 0 : result;
 }
 
+/* Of a remote target the snippet only says what it is to have, unless it is a script. */
+static const char *template_default(const struct config_target *target)
+{
+	bool script = target->type == TARGET_IIS && target->remote.delivery == IIS_SCRIPT;
+	return target_type_is_remote(target->type) && !script ? "remote"
+							      : target_type_name(target->type);
+}
+
 /* What is not written follows from what is. */
 static int target_complete(const struct target_section *reading)
 {
 	struct config_target *target = reading->target;
 	struct build *build = reading->build;
-	int result = target_reload_check(reading);
+	int result = target_remote_check(reading);
+	if (!target_type_is_remote(target->type) && target_reload_check(reading) < 0)
+		result = -EINVAL;
 	if (!target->template_name && target->type == TARGET_CUSTOM) {
 		problem_error(&build->problems, target->place,
 			      "[target %s]: a target of type custom needs a template",
@@ -196,7 +222,7 @@ static int target_complete(const struct target_section *reading)
 					"write \"template = NAME\" for %s/NAME.mustache",
 					build->config->template_dir);
 	} else if (!target->template_name)
-		target->template_name = string_copy(target_type_name(target->type));
+		target->template_name = string_copy(template_default(target));
 	if (!target->snippet_dir)
 		target->snippet_dir = string_format("%s/snippets/%s",
 						    build->config->agent.state_dir, target->name);
@@ -227,6 +253,7 @@ void config_target_free(struct config_target *target)
 	free(target->template_name);
 	free(target->snippet_dir);
 	free(target->probe_host);
+	config_remote_free(&target->remote);
 	free(target);
 }
 
@@ -234,7 +261,8 @@ static int type_missing(struct build *build, const struct ini_section *section)
 {
 	problem_error(&build->problems, section->place, "[target %s] has no type", section->name);
 	return problem_remedy(&build->problems, "write \"type = ...\", one of nginx, apache, "
-						"tomcat, haproxy and custom");
+						"tomcat, haproxy, cpanel, aws-acm, iis and "
+						"custom");
 }
 
 int target_read(struct build *build, struct ini_section *section)
@@ -269,8 +297,16 @@ static void target_unknown(struct build *build, const char *name, struct config_
 		problem_remedy(&build->problems, "write a section [target NAME] for it");
 }
 
-static void custom_missing(struct build *build, struct config_place place)
+/* Of these nothing is known that is not written. */
+static void section_missing(struct build *build, const char *name, struct config_place place)
 {
+	if (target_type_is_remote(type_of_name(name))) {
+		problem_error(&build->problems, place, "target \"%s\" needs a section of its own",
+			      name);
+		problem_remedy(&build->problems, "write [target %s]; docs/remote.md has an example",
+			       name);
+		return;
+	}
 	problem_error(&build->problems, place, "target \"custom\" needs a section of its own");
 	problem_remedy(&build->problems, "write [target custom] with \"template\" and one of "
 					 "\"unit\", \"reload_command\" and \"reload = none\"");
@@ -304,8 +340,8 @@ const struct config_target *target_choose(struct build *build, const char *name,
 			      name, section->place.file, section->place.line);
 	else if (type < 0)
 		target_unknown(build, name, place);
-	else if (type == TARGET_CUSTOM)
-		custom_missing(build, place);
+	else if (type == TARGET_CUSTOM || target_type_is_remote(type))
+		section_missing(build, name, place);
 	else
 		return target_of_type(build, name, type, place);
 	return NULL;

@@ -32,7 +32,8 @@ static void method_warn(struct build *build, const struct config_target *first,
  * unit. */
 static bool has_method(const struct config_target *target)
 {
-	return target->reload != RELOAD_NONE && target->reload != RELOAD_COMMAND;
+	return target->reload != RELOAD_NONE && target->reload != RELOAD_COMMAND &&
+	       target->reload != RELOAD_DELIVER;
 }
 
 void targets_compare(struct build *build)

@@ -191,6 +191,8 @@ int attempt_ask(struct attempt *attempt, struct error *error)
 	int result = wall_clock_agrees(attempt->account, error);
 	if (result == 0)
 		result = ask_and_look(attempt, error);
+	else if (!attempt->reused) /* never sent: there is nothing to be looked for */
+		pending_discard(attempt->directory, attempt->job->where, NULL);
 	account_heard(attempt->account, result, error);
 	return result;
 }

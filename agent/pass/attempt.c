@@ -13,6 +13,7 @@
 #include "pass/material.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
+#include "pass/superseded.h"
 #include "pass/trust.h"
 #include "pass/wall_clock.h"
 #include "store/generation.h"
@@ -80,6 +81,7 @@ static int keep(struct attempt *attempt, struct error *error)
 				    attempt->id ? attempt->id : "(without id)");
 	}
 
+	superseded_note(pass, job);
 	struct generation_files files = material_files(pass, job, leaf);
 	struct generation_meta meta = {
 		.created = request.now,
@@ -102,6 +104,7 @@ static int keep(struct attempt *attempt, struct error *error)
 		job_take_generation(job, attempt->directory, number, &meta, request.now);
 		job->state.renew_at =
 			schedule_renewal(pass->config, certificate, &meta.facts).moment;
+		superseded_mark(job);
 		job->issued = true;
 		job->adopted = attempt->adopted;
 	}
@@ -167,6 +170,9 @@ static int run(struct attempt *attempt, struct error *error)
 	}
 	if (result == 0)
 		result = attempt_account_usable(attempt->account, error);
+	/* What one has heard of the time spares the others a key. */
+	if (result == 0)
+		result = wall_clock_heard(attempt->account, error);
 	if (result == 0) {
 		attempt->client = attempt->account->client;
 		result = store_certificate_open(&pass->store, certificate->name, true,

@@ -182,7 +182,7 @@ static int keystore_put(struct pass *pass, struct pass_job *job,
 		.key = key,
 		.leaf = leaf,
 		.root = files.chain_root && generation ? files.root : NULL,
-		.password = job->keystore_password,
+		.password = target_job->keystore_password,
 	};
 	result = keystore_commit(target->directory, target_job->target, job->certificate, &content,
 				 ret_replaced, error);
@@ -296,13 +296,15 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 		    0 &&
 	    file_read_at(directory, job->where, name, text, NULL) == 0)
 		return 0;
-	if (target_job->deployed && target_job->had_before) {
+	bool to_before = commit_keeps_before(target_job->target) && !state->verified_generation;
+	if (target_job->deployed && target_job->had_before && !to_before) {
 		*ret_former = FORMER_SEEN;
 		*ret_generation = target_job->previous;
 		return buffer_add(text, target_job->before.data, target_job->before.length);
 	}
-	if (target_job->had_before && (!state->verified_generation ||
-				       !generation_usable(pass, job, state->verified_generation))) {
+	if (target_job->had_before && !to_before &&
+	    (!state->verified_generation ||
+	     !generation_usable(pass, job, state->verified_generation))) {
 		*ret_former = FORMER_SAME;
 		*ret_generation = state->generation;
 		return buffer_add(text, target_job->before.data, target_job->before.length);
@@ -380,6 +382,12 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 	return 0;
 }
 
+bool commit_keeps_before(const struct config_target *target)
+{
+	const struct target_kind *kind = target_kind(target->type);
+	return kind->remote && kind->remote->go_back;
+}
+
 bool commit_is_first(const struct pass_job *job, const struct pass_target_job *target_job)
 {
 	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
@@ -424,11 +432,14 @@ void commit_forget(const struct pass *pass, const struct pass_job *job,
 	CLEANUP(closep) int directory = -1;
 	struct error error = {0};
 	CLEANUP(freep) char *keystore = rollback_keystore_name(target_job);
+	CLEANUP(freep) char *before = remote_before_name(target_job->target);
 	if (store_certificate_open(&pass->store, job->certificate->name, false, &directory,
 				   &error) < 0 ||
 	    file_remove_at(directory, job->where, name, &error) < 0 ||
 	    (target_kind(target_job->target->type)->keystore &&
-	     file_remove_at(directory, job->where, keystore, &error) < 0))
+	     file_remove_at(directory, job->where, keystore, &error) < 0) ||
+	    (commit_keeps_before(target_job->target) &&
+	     file_remove_at(directory, job->where, before, &error) < 0))
 		log_failure(LOG_LEVEL_WARNING, &error);
 }
 

@@ -11,8 +11,10 @@
 #include "pass/job.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
+#include "pass/served.h"
 #include "pass/siblings.h"
 #include "pass/trust.h"
+#include "target/kind.h"
 
 void deploy_placeholder(struct pass *pass, struct pass_job *job)
 {
@@ -77,7 +79,8 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 {
 	struct state_target *state = state_target_get(&job->state, target_job->target->name);
 	int64_t next = schedule_retry(&target_job->error, state->attempt.count + 1,
-				      siblings_emergency_at(pass, job), pass->jitter, pass->now);
+				      siblings_emergency_at(pass, job, target_job), pass->jitter,
+				      pass->now);
 	/* Forth and back are two restarts, which visitors notice. */
 	if (target_job->target->reload == RELOAD_RESTART && state->verified_generation &&
 	    next < pass->now + RESTART_PAUSE)
@@ -95,10 +98,12 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 	job->dirty = true;
 }
 
-static void settle(struct pass *pass, struct pass_job *job)
+static void settle(struct pass *pass, struct pass_job *job, bool remote)
 {
 	for (size_t i = 0; i < job->target_count; i++) {
 		struct pass_target_job *target_job = &job->targets[i];
+		if (siblings_none(target_job) != remote)
+			continue;
 		/* An earlier pass may not have been able to, or not have lived to. */
 		if (pass->options.full && target_job->verified && target_job->reasons == 0)
 			commit_forget(pass, job, target_job);
@@ -116,13 +121,22 @@ static void settle(struct pass *pass, struct pass_job *job)
 	}
 }
 
+/* Readers of `live/NAME` are on this host: remote targets count only where there are no others. */
+static bool counts(const struct pass_job *job, const struct pass_target_job *target_job)
+{
+	bool all_remote = true;
+	for (size_t i = 0; i < job->target_count; i++)
+		all_remote &= siblings_none(&job->targets[i]);
+	return all_remote || !siblings_none(target_job);
+}
+
 /* Which generation all targets were verified with; `live/NAME` and pruning follow it. */
 static void activate(struct pass *pass, struct pass_job *job)
 {
 	struct state *state = &job->state;
 	bool everywhere = state->newest > 0;
 	for (size_t i = 0; i < job->target_count; i++)
-		everywhere &= job->targets[i].verified;
+		everywhere &= job->targets[i].verified || !counts(job, &job->targets[i]);
 	if (everywhere && state->active != state->newest) {
 		state->active = state->newest;
 		job->dirty = true;
@@ -131,8 +145,8 @@ static void activate(struct pass *pass, struct pass_job *job)
 	/* One that never takes it must not let the others' readers run out of time. */
 	bool somewhere = false;
 	for (size_t i = 0; i < job->target_count; i++)
-		somewhere |= job->targets[i].verified;
-	if (somewhere && live != state->newest && siblings_urgent(pass, job))
+		somewhere |= job->targets[i].verified && counts(job, &job->targets[i]);
+	if (somewhere && live != state->newest && siblings_urgent(pass, job, NULL))
 		live = state->newest;
 	struct error error = {0};
 	if (live && !job->settled &&
@@ -177,11 +191,14 @@ static void put_off(struct group *group)
 	}
 }
 
-void deploy_all(struct pass *pass)
+/* All targets of this host, or all remote ones. */
+static void deploy_targets(struct pass *pass, bool remote)
 {
 	for (enum turn turn = TURN_FIRST; turn <= TURN_SECOND; turn++)
 		for (size_t i = 0; i < pass->config->target_count; i++) {
 			struct group group;
+			if ((target_kind(pass->config->targets[i]->type)->remote != NULL) != remote)
+				continue;
 			group_fill(pass, i, turn, &group);
 			if (stop_requested())
 				put_off(&group);
@@ -189,11 +206,39 @@ void deploy_all(struct pass *pass)
 				group_deploy(&group);
 			free(group.items);
 		}
-	for (size_t i = 0; i < pass->config->target_count; i++)
+	for (size_t i = 0; i < pass->config->target_count && !remote; i++)
 		siblings_go_back(pass, i);
+	for (size_t i = 0; i < pass->job_count; i++)
+		settle(pass, &pass->jobs[i], remote);
+}
+
+static bool some_remote(const struct pass *pass)
+{
+	bool some = false;
+	for (size_t i = 0; i < pass->config->target_count; i++)
+		some |= target_kind(pass->config->targets[i]->type)->remote != NULL;
+	return some;
+}
+
+/* After all else, which is written down before: what takes its time there, or never answers, must
+ * not cost the servers of this host anything. */
+static void deploy_remote(struct pass *pass)
+{
+	if (!some_remote(pass))
+		return;
+	for (size_t i = 0; i < pass->job_count; i++)
+		job_save(pass, &pass->jobs[i]);
+	if (pass->options.full)
+		served_look(pass, true);
+	deploy_targets(pass, true);
+}
+
+void deploy_all(struct pass *pass)
+{
+	deploy_targets(pass, false);
+	deploy_remote(pass);
 	bool dirty = false;
 	for (size_t i = 0; i < pass->job_count; i++) {
-		settle(pass, &pass->jobs[i]);
 		activate(pass, &pass->jobs[i]);
 		dirty |= pass->jobs[i].dirty;
 	}

@@ -32,6 +32,13 @@ char *plan_fingerprint(const struct pass_job *job)
 	for (size_t i = 0; i < api->root_sha256.count; i++)
 		buffer_add_format(&text, "%s\n", api->root_sha256.items[i]);
 
+	if (certificate->adopt == ADOPT_FILES) {
+		buffer_add_format(&text, "%s %s\n", certificate->adopt_certificate,
+				  certificate->adopt_key);
+		fingerprint_file(&text, certificate->adopt_certificate);
+		fingerprint_file(&text, certificate->adopt_key);
+	}
+
 	/* A token, authority, key, request or password that was replaced is tried at once. */
 	CLEANUP(freep) char *token = token_path(api);
 	fingerprint_file(&text, token);
@@ -42,6 +49,14 @@ char *plan_fingerprint(const struct pass_job *job)
 	digest_sha256(buffer_text(&text), text.length, digest);
 	buffer_free(&text);
 	return string_copy(digest);
+}
+
+/* A token, a password or credentials that were replaced are tried at once. */
+static void fingerprint_remote(struct buffer *text, const struct config_target *target)
+{
+	fingerprint_file(text, target->remote.token_file);
+	fingerprint_file(text, target->remote.ca_file);
+	fingerprint_file(text, target->remote.password_file);
 }
 
 /* How the server is told, as far as the administrator can change it. */
@@ -76,6 +91,7 @@ char *plan_target_fingerprint(struct pass *pass, struct pass_job *job)
 			target->start_stopped, target->probe_host ? target->probe_host : "none",
 			target->probe_port, (long long)target->probe_timeout, target->snippet_dir);
 		fingerprint_reload(&text, target);
+		fingerprint_remote(&text, target);
 	}
 	char digest[SHA256_TEXT_SIZE];
 	digest_sha256(buffer_text(&text), text.length, digest);

@@ -143,8 +143,15 @@ static void verify_all(struct group *group, bool patient)
 			group->items[i].target_job->verified = true;
 		return;
 	}
-	if (group->count)
-		look(group, patient ? target->probe_timeout * 1000 : 0);
+	if (group->count == 0)
+		return;
+	/* Who hangs for one certificate of a remote target would hang for each of them. */
+	struct pass_target *shared = &group->pass->targets[group->index];
+	bool remote = target_kind(target->type)->remote != NULL;
+	look(group, patient && !(remote && shared->mute) ? target->probe_timeout * 1000 : 0);
+	const struct error *error = &group->items[0].target_job->error;
+	if (remote && (error->code == -ETIMEDOUT || error->code == -ECONNREFUSED))
+		shared->mute = true;
 }
 
 /* What a reload has to take up: new certificates, or another configuration as well. */
@@ -193,7 +200,7 @@ static void take_back(struct group *group, unsigned revive)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
 	unsigned flags = reload_flags(group) | revive;
-	int result = reload_target(group->pass, target_of(group), flags, &error);
+	int result = reload_target(group, flags, &error);
 	if (result >= 0)
 		result = await_answer(group, result == RELOAD_STARTED, flags, &error);
 	if (result < 0) {
@@ -306,7 +313,7 @@ static void refused_anyway(struct group *group, const struct error *refusal,
 static int go_back(struct group *group, bool untouched, unsigned flags, struct error *error)
 {
 	return untouched ? reload_test(group->pass, target_of(group), error)
-			 : reload_target(group->pass, target_of(group), flags, error);
+			 : reload_target(group, flags, error);
 }
 
 static void refused_reload(struct group *group, const struct error *refusal)
@@ -357,7 +364,8 @@ static void take_back_unverified(struct group *group)
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		if (item->target_job->verified || target_of(group)->reload == RELOAD_NONE ||
-		    !state_of(item)->verified_generation ||
+		    (!state_of(item)->verified_generation &&
+		     !commit_keeps_before(target_of(group))) ||
 		    (!item->target_job->deployed &&
 		     state_of(item)->verified_generation == state_of(item)->generation))
 			continue;
@@ -379,7 +387,7 @@ static void deploy_committed(struct group *group)
 	unsigned flags = reload_flags(group);
 	int result = bystander_check(group, flags & RELOAD_FULL, &error);
 	if (result == 0)
-		result = reload_target(group->pass, target_of(group), flags, &error);
+		result = reload_target(group, flags, &error);
 	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME || result == -EUCLEAN) {
 		all_fail(group, &error, false);
 		return;
@@ -407,9 +415,21 @@ static bool restarted_in_vain(const struct group_item *item)
 	       !state_of(item)->verified_generation && perhaps_served(item);
 }
 
+/* What one is refused at a remote target is no matter of the others'. */
+static bool deploy_each(struct group *group)
+{
+	if (group->count < 2 || !target_kind(target_of(group)->type)->remote)
+		return false;
+	for (size_t i = 0; i < group->count; i++) {
+		struct group one = part(group, i, 1);
+		group_deploy(&one);
+	}
+	return true;
+}
+
 void group_deploy(struct group *group)
 {
-	if (group->count == 0)
+	if (group->count == 0 || deploy_each(group))
 		return;
 	commit_all(group);
 

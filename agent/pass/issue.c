@@ -22,6 +22,14 @@ static void account_open(struct pass *pass, struct pass_account *account)
 	client_new(account->api, pass->deadline_ms, &account->client, &account->error);
 }
 
+bool issue_account_ready(struct pass *pass, struct pass_account *account)
+{
+	if (!account)
+		return false;
+	account_open(pass, account);
+	return account->client != NULL;
+}
+
 /* The pool: threads take the next job until there is none. */
 struct pool {
 	struct pass *pass;

@@ -7,6 +7,9 @@
 /* Reads the tokens of the accounts that are to be asked, before anything else is. */
 void issue_prepare(struct pass *pass);
 
+/* Makes the account's client when it is first needed; false when its token cannot be used. */
+bool issue_account_ready(struct pass *pass, struct pass_account *account);
+
 /* True for a job that is due now and whose account can be asked. To follow issue_prepare(). */
 bool issue_is_to_ask(const struct pass *pass, const struct pass_job *job);
 

@@ -38,23 +38,28 @@ void job_take_generation(struct pass_job *job, int directory, unsigned number,
 	free(state->id);
 	state->id = string_copy(meta->id);
 	state->validity_days = meta->validity_days;
+	state->imported = meta->imported;
 	state->newest = number;
 	state->checked_at = now;
 	job->dirty = true;
 }
 
-static int keystore_password_read(struct pass *pass, struct pass_job *job, struct error *error)
+/* The target's own password comes before that of the certificate. */
+static int keystore_password_read(struct pass *pass, struct pass_job *job,
+				  const struct config_target *target, char **ret_password,
+				  struct error *error)
 {
 	CLEANUP(closep) int directory = -1;
-	const char *file = job->certificate->keystore_password_file;
+	const char *file = target->remote.password_file ? target->remote.password_file
+							: job->certificate->keystore_password_file;
 	bool create = !pass->options.dry_run;
 	int result = store_certificate_open(&pass->store, job->certificate->name, create,
 					    &directory, error);
 	if (result == 0)
-		result = keystore_password(directory, job->where, file, create,
-					   &job->keystore_password, error);
+		result =
+			keystore_password(directory, job->where, file, create, ret_password, error);
 	if (result == -ENOENT && !create && !file) {
-		job->keystore_password = string_copy("(made by the first pass)");
+		*ret_password = string_copy("(made by the first pass)");
 		result = 0;
 	}
 	return result;
@@ -80,20 +85,30 @@ static const char *client_ca(struct pass *pass, struct pass_job *job, unsigned n
 	return number == 0 ? job->placeholder_ca : job->coming_ca;
 }
 
+/* Where the password of its keystore is remembered; NULL for a kind that has none. */
+static char **keystore_password_of(struct pass_job *job, const struct config_target *target)
+{
+	for (size_t i = 0; i < job->target_count && target_kind(target->type)->keystore; i++)
+		if (job->targets[i].target == target)
+			return &job->targets[i].keystore_password;
+	return NULL;
+}
+
 int job_snippet_input(struct pass *pass, struct pass_job *job, const struct config_target *target,
 		      unsigned number, struct snippet_input *ret_input, struct error *error)
 {
-	bool keystore = target_kind(target->type)->keystore;
+	char **password = keystore_password_of(job, target);
 	material_load(job);
-	int result =
-		keystore && !job->keystore_password ? keystore_password_read(pass, job, error) : 0;
+	int result = password && !*password
+			     ? keystore_password_read(pass, job, target, password, error)
+			     : 0;
 	if (result < 0)
 		return result;
 	*ret_input = (struct snippet_input){
 		.certificate = job->certificate,
 		.number = number,
 		.state_dir = pass->store.path,
-		.keystore_password = keystore ? job->keystore_password : NULL,
+		.keystore_password = password ? *password : NULL,
 		.client_ca = client_ca(pass, job, number),
 		/* While the own key cannot be read, what is served does not change. */
 		.key_type = job->material.error.code && number ? job->state.facts.key_type

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/stop.h"
+#include "pass/adopt.h"
 #include "pass/deploy.h"
 #include "pass/derive.h"
 #include "pass/issue.h"
@@ -17,11 +18,14 @@
 #include "pass/named.h"
 #include "pass/note.h"
 #include "pass/plan.h"
+#include "pass/revocation.h"
 #include "pass/schedule.h"
+#include "pass/served.h"
 #include "pass/settled.h"
+#include "pass/ssl_mode.h"
+#include "pass/superseded.h"
 #include "pass/tell.h"
 #include "pass/trust.h"
-#include "pass/verify.h"
 #include "pass/wall_clock.h"
 
 enum {
@@ -117,51 +121,26 @@ static void decide_full(struct pass *pass)
 		pass->options.full = true;
 }
 
-/* In a full pass: what was verified once may have been changed behind our back. */
-static void look_at_served(struct pass *pass)
-{
-	CLEANUP(probe_freep) struct probe *probe = NULL;
-	struct error error = {0};
-	if (probe_new(&probe, &error) < 0) {
-		log_failure(LOG_LEVEL_WARNING, &error);
-		return;
-	}
-	for (size_t i = 0; i < pass->job_count; i++)
-		for (size_t j = 0; j < pass->jobs[i].target_count; j++) {
-			struct pass_target_job *target_job = &pass->jobs[i].targets[j];
-			struct pass_target *target = &pass->targets[target_job->index];
-			if (stop_requested())
-				return; /* what was seen before still counts */
-			if (!target_job->verified || !target_job->target->probe_host)
-				continue;
-			if (target->mute) {
-				target_job->verified = false;
-				target_job->reasons |= REDEPLOY_SERVED;
-				continue;
-			}
-			struct verify verify;
-			verify_begin(&verify, pass, &pass->jobs[i], target_job);
-			verify_look(&verify, probe,
-				    clock_monotonic_ms() +
-					    target_job->target->probe_timeout * 1000);
-			if (!verify_holds(&verify)) {
-				target_job->verified = false;
-				target_job->reasons |= REDEPLOY_SERVED;
-			}
-			/* Who hangs or refuses for one certificate does so for all. */
-			target->mute = verify.error.code == -ETIMEDOUT ||
-				       verify.error.code == -ECONNREFUSED;
-			verify_end(&verify);
-		}
-}
-
 static void plan_all(struct pass *pass)
 {
 	for (size_t i = 0; i < pass->job_count; i++)
 		if (!pass->jobs[i].settled)
 			plan_certificate(pass, &pass->jobs[i]);
 	if (pass->options.full)
-		look_at_served(pass);
+		served_look(pass, false);
+	/* Else when all is done for the servers of this host (deploy.c). */
+	if (pass->options.full && pass->options.dry_run)
+		served_look(pass, true);
+}
+
+/* When something at Cloudflare is due besides renewal. */
+static void note_due(struct pass *pass, struct pass_job *job)
+{
+	if (job->settled)
+		return;
+	int64_t due = superseded_due(job);
+	int64_t mode = ssl_mode_due(pass, job);
+	job->due_at = due && (!mode || due < mode) ? due : mode;
 }
 
 /* Everything between the plan and the note. */
@@ -170,20 +149,26 @@ static void work(struct pass *pass)
 	trust_load(pass);
 	plan_all(pass);
 	wall_clock_look(pass);
+	revocation_check(pass);
 	issue_prepare(pass);
 	if (trust_fetch(pass))
 		derive_plan_again(pass);
+	adopt_all(pass);
 	issue_all(pass);
 	trust_take_anew(pass);
 	wall_clock_learn(pass);
 	derive_all(pass);
 	for (size_t i = 0; i < pass->job_count; i++)
-		if (pass->jobs[i].issued || pass->jobs[i].derived)
+		if (pass->jobs[i].issued || pass->jobs[i].imported || pass->jobs[i].derived)
 			plan_targets(pass, &pass->jobs[i]);
 	deploy_all(pass);
+	superseded_revoke_all(pass);
+	ssl_mode_all(pass);
 	tell_collect(pass);
-	for (size_t i = 0; i < pass->job_count; i++)
+	for (size_t i = 0; i < pass->job_count; i++) {
+		note_due(pass, &pass->jobs[i]);
 		job_save(pass, &pass->jobs[i]);
+	}
 }
 
 /* Most passes end here: all is as the last one left it. */
@@ -219,6 +204,7 @@ static void find_next(struct pass *pass)
 			sooner(pass, state->renew_at, name);
 		else
 			sooner(pass, pass->now + CLOCK_HOUR, name);
+		sooner(pass, job->due_at, name);
 		/* A local failure outside of issuing and deploying is no recorded attempt. */
 		if (job->error.code)
 			sooner(pass, pass->now + RETRY_PAUSE, name);
@@ -340,11 +326,11 @@ void pass_free(struct pass *pass)
 		for (size_t j = 0; j < job->target_count; j++) {
 			buffer_wipe(&job->targets[j].before);
 			buffer_wipe(&job->targets[j].keystore_before);
+			secret_free(job->targets[j].keystore_password);
 		}
 		free(job->targets);
 		free(job->where);
 		material_free(&job->material);
-		secret_free(job->keystore_password);
 		free(job->placeholder_ca);
 		free(job->coming_ca);
 		pthread_mutex_destroy(&job->lock);
@@ -358,6 +344,7 @@ void pass_free(struct pass *pass)
 	free(pass->targets);
 	for (size_t i = 0; pass->accounts && i < pass->config->api_count; i++) {
 		client_free(pass->accounts[i].client);
+		zone_cache_free(&pass->accounts[i].zones);
 		root_list_free(&pass->accounts[i].roots);
 		free(pass->accounts[i].client_ca);
 		X509_free(pass->accounts[i].client_authority);
@@ -403,7 +390,8 @@ bool pass_changed(const struct pass *pass)
 {
 	for (size_t i = 0; i < pass->job_count; i++) {
 		const struct pass_job *job = &pass->jobs[i];
-		if (job->issued || job->derived || job->recovered || job->repaired)
+		if (job->issued || job->imported || job->derived || job->recovered ||
+		    job->repaired || job->revoked)
 			return true;
 		for (size_t j = 0; j < job->target_count; j++)
 			if (job->targets[j].deployed)

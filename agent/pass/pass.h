@@ -11,6 +11,7 @@
 
 #include "base/event.h"
 #include "cloudflare/client.h"
+#include "cloudflare/zone_cache.h"
 #include "config/model.h"
 #include "pass/reason.h"
 #include "pki/root.h"
@@ -19,12 +20,21 @@
 #include "target/snippet.h"
 #include "target/unit.h"
 
+/* What `adopt` brings: a leaf and its private key, as read from two files. */
+struct pass_adoption {
+	const char *certificate_path, *key_path;
+	X509 *leaf;
+	EVP_PKEY *key;
+};
+
 struct pass_options {
-	const struct string_list *names; /* only these certificates; NULL or empty: all */
-	bool now;			 /* do not wait for splay and backoff */
-	bool force;			 /* issue anew though nothing is due; needs names */
-	bool dry_run;			 /* plan only: nothing is written, nobody is asked */
-	bool full;			 /* look at every file and every served leaf */
+	const struct string_list *names;      /* only these certificates; NULL or empty: all */
+	bool now;			      /* do not wait for splay and backoff */
+	bool force;			      /* issue anew though nothing is due; needs names */
+	bool dry_run;			      /* plan only: nothing is written, nobody is asked */
+	bool full;			      /* look at every file and every served leaf */
+	const struct pass_adoption *adoption; /* for the one certificate named; or NULL */
+	bool force_adoption;		      /* also in the place of another certificate */
 };
 
 /* One target of one certificate in this pass. */
@@ -40,6 +50,7 @@ struct pass_target_job {
 	struct buffer before; /* its bytes then, while they may be needed to go back */
 	bool had_before;
 	struct buffer keystore_before; /* the bytes of its keystore, for kinds that have one */
+	char *keystore_password;       /* of the keystore beside its snippet, once it was needed */
 	bool refused; /* the server had the newest generation and did not want it */
 	bool held;    /* it keeps what it had, because another target refused (siblings.h) */
 };
@@ -66,16 +77,19 @@ struct pass_job {
 	unsigned derive;      /* enum redeploy_reason: the files are made anew of key and leaf */
 	bool waiting;	      /* there are reasons, but backoff or budget says later */
 	bool issued, adopted; /* in this pass */
+	bool imported;	      /* a pair that was on this host was taken over in this pass */
+	bool revoked;	      /* superseded certificates were revoked in this pass */
+	int64_t due_at;	      /* when something besides renewal is due; 0: nothing */
+	struct error notice;  /* what could not be done at Cloudflare besides: serving goes on */
 	bool derived;	      /* its files were made anew, in a generation of their own */
 	bool recovered;	      /* a pending generation of an earlier pass was finished */
 	bool repaired;	      /* owner, group or mode of its files were put right */
 	unsigned notices;     /* enum leaf_notice of an issued leaf */
 	struct material material;
-	char *keystore_password; /* of the keystores beside its snippets, once it was needed */
-	char *placeholder_ca;	 /* whose clients a placeholder takes: nobody's */
-	char *coming_ca;	 /* path of an authority that is not there yet */
-	pthread_mutex_t lock;	 /* of state and targets, while certificates are being issued */
-	struct error error; /* why issuing failed, or why the certificate cannot be looked at */
+	char *placeholder_ca; /* whose clients a placeholder takes: nobody's */
+	char *coming_ca;      /* path of an authority that is not there yet */
+	pthread_mutex_t lock; /* of state and targets, while certificates are being issued */
+	struct error error;   /* why issuing failed, or why the certificate cannot be looked at */
 	struct pass_target_job *targets;
 	size_t target_count;
 	size_t first_event, event_count; /* of pass->events */
@@ -87,8 +101,9 @@ struct pass_target {
 	struct snippet_template template;
 	int directory; /* of its snippets; -1 while it was not needed or cannot be opened */
 	bool loaded;
-	bool mute;	    /* nobody answered a probe in this pass */
-	struct error error; /* why the template cannot be used */
+	bool mute;		  /* nobody answered a probe in this pass */
+	struct error error;	  /* why the template cannot be used */
+	struct error unreachable; /* a remote one: nobody answered a delivery in this pass */
 };
 
 /* What is known of this host's clock (wall_clock.h). */
@@ -103,24 +118,25 @@ struct pass_clock {
 struct pass_account {
 	const struct config_api *api;
 	struct client *client; /* made when first needed */
-	bool tried;
-	pthread_mutex_t lock; /* of the rest, while certificates are being issued */
-	unsigned unanswered;  /* certificates in a row that failed because nobody answered */
-	struct error error;
-	struct root_list roots;	      /* that are good for it; read only while issuing */
-	unsigned published;	      /* 1 << enum root_kind of those that are kept and good */
-	struct error published_error; /* why others could not be fetched */
+	pthread_mutex_t lock;  /* of what follows, while certificates are being issued */
+	unsigned unanswered;   /* certificates in a row that failed because nobody answered */
+	unsigned published;    /* 1 << enum root_kind of those that are kept and good */
+	bool tried;	       /* to make the client */
 	bool client_ca_sought;
-	char *client_ca;	/* path of the authority of Cloudflare's client certificate */
-	X509 *client_authority; /* itself */
+	bool fetched_anew; /* the roots, under anew_lock */
+	bool clock_asked;  /* under clock_lock */
+	struct error error;
+	struct zone_cache zones;
+	struct root_list roots;	      /* that are good for it; read only while issuing */
+	struct error published_error; /* why others could not be fetched */
+	char *client_ca;	      /* path of the authority of Cloudflare's client certificate */
+	X509 *client_authority;	      /* itself */
 	struct error client_ca_error;
-	pthread_mutex_t anew_lock; /* held while one fetches the roots anew for all */
-	bool fetched_anew;
+	pthread_mutex_t anew_lock;   /* held while one fetches the roots anew for all */
 	struct root_list roots_anew; /* what came of it; only grows from empty, under the lock */
 	struct error anew_error;     /* what is published and not pinned */
 	pthread_mutex_t clock_lock;  /* held while one asks what time it is for all */
-	bool clock_asked;
-	struct error clock_error; /* nobody answered */
+	struct error clock_error;    /* nobody answered */
 };
 
 struct pass {

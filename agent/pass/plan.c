@@ -155,12 +155,17 @@ static unsigned check_facts(const struct pass *pass, struct pass_job *job)
 		reasons |= REISSUE_HOSTNAMES;
 	/* Of a key that cannot be read nobody knows whether it is another one. */
 	bool known = !job->material.error.code;
-	if (known && facts->key_type != job->material.key_type)
+	/* One that was brought keeps its key until it is due, unless a type is asked for. */
+	bool as_brought = job->state.imported && !certificate->key_type_given &&
+			  !certificate->private_key_file;
+	if (known && !as_brought && facts->key_type != job->material.key_type)
 		reasons |= REISSUE_KEY_TYPE;
 	else if (known && material_key_differs(job))
 		reasons |= REISSUE_KEY;
 	if (job->state.validity_days != certificate->validity_days)
 		reasons |= REISSUE_VALIDITY;
+	if (job->state.revoked_serial && strcmp(job->state.revoked_serial, facts->serial) == 0)
+		reasons |= REISSUE_REVOKED;
 	return reasons;
 }
 

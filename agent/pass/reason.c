@@ -4,7 +4,7 @@
 
 static const char *const reissue_names[REISSUE_REASONS] = {
 	"absent",     "expiring", "hostnames", "key-type", "validity",
-	"unreadable", "mismatch", "key",       "forced",
+	"unreadable", "mismatch", "key",       "forced",   "revoked",
 };
 
 static const char *const redeploy_names[REDEPLOY_REASONS] = {

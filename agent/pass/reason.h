@@ -17,7 +17,8 @@ enum reissue_reason {
 	REISSUE_MISMATCH = 1 << 6,   /* key and leaf do not belong together */
 	REISSUE_KEY = 1 << 7,	     /* the user's own key or request is another one */
 	REISSUE_FORCED = 1 << 8,     /* --force */
-	REISSUE_REASONS = 9,
+	REISSUE_REVOKED = 1 << 9,    /* Cloudflare has revoked it */
+	REISSUE_REASONS = 10,
 };
 
 enum redeploy_reason {

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "pass/config_test.h"
+#include "pass/delivery.h"
 #include "target/command.h"
 #include "target/kind.h"
 #include "target/manager.h"
@@ -217,15 +218,27 @@ int reload_test(struct pass *pass, const struct config_target *target, struct er
 	return result < 0 ? result : 0;
 }
 
-int reload_target(struct pass *pass, const struct config_target *target, unsigned flags,
-		  struct error *error)
+static int by_delivery(const struct group *group, int64_t left, struct error *error)
 {
+	int result = 0;
+	for (size_t i = 0; i < group->count && result == 0; i++)
+		result = delivery_run(group->pass, group->items[i].job, group->items[i].target_job,
+				      left, error);
+	return result;
+}
+
+int reload_target(const struct group *group, unsigned flags, struct error *error)
+{
+	struct pass *pass = group->pass;
+	const struct config_target *target = pass->config->targets[group->index];
 	int64_t left = 0;
 	if (target->reload == RELOAD_NONE)
 		return 0;
 	int result = time_left(pass, target, &left, error);
 	if (result < 0)
 		return result;
+	if (target->reload == RELOAD_DELIVER)
+		return by_delivery(group, left, error);
 	if (target->reload == RELOAD_COMMAND)
 		return by_command(pass, target, left, error);
 	/* New certificates in known places need no restart; another configuration does. */

@@ -2,7 +2,7 @@
 #ifndef ORIGIN_CA_PASS_RELOAD_H
 #define ORIGIN_CA_PASS_RELOAD_H
 
-#include "pass/pass.h"
+#include "pass/group.h"
 
 enum reload_flag {
 	RELOAD_REVIVE = 1 << 0, /* a unit that is down is started: it ran before we touched it */
@@ -17,15 +17,15 @@ enum {
 };
 
 /*
- * Reloads (or restarts) the target's unit and waits for the job's end: 0, or RELOAD_STARTED.
+ * Reloads (or restarts) the unit of the group's target and waits for the job's end: 0, or
+ * RELOAD_STARTED. Of a remote target, delivers each of the group's certificates (delivery.h).
  * Nothing to do for `reload = none`. -ESHUTDOWN when the unit does not run and is not to be
  * started, -ENOENT when there is no such unit: then nobody has read the new snippet yet. Other
  * errors: it was refused; -EHOSTDOWN when the unit went down over it, -EBADMSG when its own test of
  * the configuration refused it (config_test.h): the server was not touched then. `flags`: enum
  * reload_flag.
  */
-int reload_target(struct pass *pass, const struct config_target *target, unsigned flags,
-		  struct error *error);
+int reload_target(const struct group *group, unsigned flags, struct error *error);
 
 /* Only the test: 0 when it passes or there is none, otherwise as above. */
 int reload_test(struct pass *pass, const struct config_target *target, struct error *error);

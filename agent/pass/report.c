@@ -16,6 +16,8 @@ static const char *outcome(const struct pass *pass, const struct pass_job *job)
 	if (pass_job_current(pass, job)) {
 		if (job->issued)
 			return job->adopted ? "adopted" : "issued";
+		if (job->imported)
+			return "adopted";
 		if (job->derived)
 			return "deployed";
 		for (size_t i = 0; i < job->target_count; i++)
@@ -41,9 +43,21 @@ static const char *outcome(const struct pass *pass, const struct pass_job *job)
 static void say_again(struct summary *log, const struct pass *pass, const struct pass_job *job)
 {
 	enum log_level level = pass->options.now ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+	if (job->notice.code) {
+		CLEANUP(freep)
+		char *words = string_format("%s%s%s", job->notice.message,
+					    job->notice.remedy[0] ? "; " : "", job->notice.remedy);
+		summary_add(log, LOG_LEVEL_WARNING, job->certificate->name, NULL, words);
+	}
 	if (job->error.code && !tell_told(pass, job, NULL)) {
 		CLEANUP(freep) char *text = tell_failure_text(job, NULL);
 		summary_add(log, level, job->certificate->name, NULL, text);
+	}
+	if (job->notice.code) {
+		CLEANUP(freep)
+		char *words = string_format("%s%s%s", job->notice.message,
+					    job->notice.remedy[0] ? "; " : "", job->notice.remedy);
+		summary_add(log, LOG_LEVEL_WARNING, job->certificate->name, NULL, words);
 	}
 	for (size_t i = 0; i < job->target_count; i++) {
 		const struct pass_target_job *target_job = &job->targets[i];
@@ -131,6 +145,8 @@ static void text_job(struct pass *pass, struct pass_job *job, struct buffer *tex
 	buffer_add_text(text, "\n");
 	if (job->error.code)
 		text_error(text, "", &job->error);
+	if (job->notice.code)
+		text_error(text, "warning", &job->notice);
 	for (size_t i = 0; i < job->target_count; i++) {
 		const struct pass_target_job *target_job = &job->targets[i];
 		if (target_job->reasons && (pass->options.dry_run || target_job->waiting)) {
@@ -244,7 +260,7 @@ static void job_json(struct pass *pass, struct pass_job *job, cJSON *array)
 	json_add_bool(json, "waiting", job->waiting);
 	json_add_bool(json, "issued", job->issued);
 	json_add_bool(json, "derived", job->derived);
-	json_add_bool(json, "adopted", job->adopted);
+	json_add_bool(json, "adopted", job->adopted || job->imported);
 	json_add_integer(json, "generation", state->newest);
 	json_add_integer(json, "active_generation", state->active);
 	if (state->newest) {
@@ -254,6 +270,12 @@ static void job_json(struct pass *pass, struct pass_job *job, cJSON *array)
 		json_add_time(json, "renew_at", state->renew_at);
 	}
 	report_error_json(&job->error, json);
+	if (job->notice.code) {
+		cJSON *notice = json_add_object(json, "notice");
+		json_add_string(notice, "message", job->notice.message);
+		if (job->notice.remedy[0])
+			json_add_string(notice, "remedy", job->notice.remedy);
+	}
 	if (state->issue.count)
 		json_add_time(json, "retry_at", state->issue.next);
 	cJSON *targets = json_add_array(json, "targets");

@@ -111,6 +111,8 @@ static int definition_digest(struct pass *pass, struct pass_job *job, unsigned g
 		certificate->private_key_file ? certificate->private_key_file : "-",
 		certificate->csr_file ? certificate->csr_file : "-",
 		certificate->keystore_password_file ? certificate->keystore_password_file : "-");
+	buffer_add_format(&text, " %" PRId64 " %d", certificate->revoke_superseded,
+			  (int)certificate->ssl_mode);
 	/* What the administrator brings: another key or password is a reason to do something. */
 	material_stamp(certificate, &text);
 	int result = 0;
@@ -274,6 +276,9 @@ bool settled_holds(const struct settled *settled, struct pass *pass, struct pass
 	struct renewal renewal = schedule_renewal(pass->config, job->certificate, &dates);
 	char stamp[STAMP_SIZE];
 	char digest[SHA256_TEXT_SIZE];
+	int64_t due_at = json_integer(entry, "due_at", 0);
+	if (due_at && pass->now >= due_at)
+		return false;
 	if (generation == 0 || pass->now >= (pass->options.now ? renewal.window : renewal.moment) ||
 	    stamp_of(pass, job, generation, stamp) < 0 || !text_is(entry, "stamp", stamp))
 		return false;
@@ -281,6 +286,7 @@ bool settled_holds(const struct settled *settled, struct pass *pass, struct pass
 	    !text_is(entry, "definition", digest))
 		return false;
 	take_entry(job, entry, generation, &dates, renewal.moment);
+	job->due_at = due_at;
 	job->settled = true;
 	return true;
 }
@@ -309,6 +315,8 @@ static void add_entry(struct pass *pass, struct pass_job *job, cJSON *array)
 	json_add_string(entry, "sha256", state->facts.sha256);
 	json_add_integer(entry, "not_before", state->facts.not_before);
 	json_add_integer(entry, "not_after", state->facts.not_after);
+	if (job->due_at)
+		json_add_integer(entry, "due_at", job->due_at);
 	json_add_string(entry, "definition", digest);
 	json_add_string(entry, "stamp", stamp);
 }

@@ -4,6 +4,7 @@
 
 #include "pass/schedule.h"
 #include "store/generation.h"
+#include "target/kind.h"
 
 /* Held up before it was touched: what somebody else did to it is put right all the same. */
 enum {
@@ -25,10 +26,19 @@ static int64_t emergency_of(const struct pass *pass, const struct pass_job *job,
 	return moment;
 }
 
-int64_t siblings_emergency_at(const struct pass *pass, const struct pass_job *job)
+bool siblings_none(const struct pass_target_job *target_job)
 {
+	return target_kind(target_job->target->type)->remote != NULL;
+}
+
+int64_t siblings_emergency_at(const struct pass *pass, const struct pass_job *job,
+			      const struct pass_target_job *target_job)
+{
+	bool alone = target_job && siblings_none(target_job);
 	int64_t first = SCHEDULE_NEVER;
 	for (size_t i = 0; i < job->target_count; i++) {
+		if (alone ? &job->targets[i] != target_job : siblings_none(&job->targets[i]))
+			continue;
 		const struct state_target *state =
 			state_target_find(&job->state, job->targets[i].target->name);
 		unsigned served = state ? state->verified_generation : 0;
@@ -43,9 +53,10 @@ int64_t siblings_emergency_at(const struct pass *pass, const struct pass_job *jo
 	return first;
 }
 
-bool siblings_urgent(const struct pass *pass, const struct pass_job *job)
+bool siblings_urgent(const struct pass *pass, const struct pass_job *job,
+		     const struct pass_target_job *target_job)
 {
-	return pass->now >= siblings_emergency_at(pass, job);
+	return pass->now >= siblings_emergency_at(pass, job, target_job);
 }
 
 const struct pass_target_job *siblings_blocker(const struct pass *pass, const struct pass_job *job)
@@ -56,16 +67,18 @@ const struct pass_target_job *siblings_blocker(const struct pass *pass, const st
 		bool failed = target_job->error.code && target_job->error.code != -ESHUTDOWN &&
 			      !target_job->held;
 		bool waits = target_job->waiting && siblings_ask_first(job, target_job);
-		if ((failed || waits) && target_job->target->reload != RELOAD_NONE)
+		if ((failed || waits) && target_job->target->reload != RELOAD_NONE &&
+		    !siblings_none(target_job))
 			blocker = target_job;
 	}
-	return blocker && !siblings_urgent(pass, job) ? blocker : NULL;
+	return blocker && !siblings_urgent(pass, job, NULL) ? blocker : NULL;
 }
 
 bool siblings_ask_first(const struct pass_job *job, const struct pass_target_job *target_job)
 {
 	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
-	return job->target_count > 1 && state && state->attempt.count > 0;
+	return job->target_count > 1 && !siblings_none(target_job) && state &&
+	       state->attempt.count > 0;
 }
 
 /* On the way from one generation to another, with something to go back to. */
@@ -74,7 +87,7 @@ static bool moves(const struct pass_job *job, const struct pass_target_job *targ
 	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
 	return state && state->verified_generation &&
 	       state->verified_generation != job->state.newest &&
-	       target_job->target->reload != RELOAD_NONE;
+	       target_job->target->reload != RELOAD_NONE && !siblings_none(target_job);
 }
 
 static void tell(const struct pass_job *job, struct pass_target_job *target_job,
@@ -103,8 +116,8 @@ void siblings_wait(const struct pass *pass, struct pass_job *job)
 {
 	bool waiting = false;
 	for (size_t i = 0; i < job->target_count; i++)
-		waiting |= job->targets[i].waiting;
-	if (!waiting || siblings_urgent(pass, job))
+		waiting |= job->targets[i].waiting && !siblings_none(&job->targets[i]);
+	if (!waiting || siblings_urgent(pass, job, NULL))
 		return;
 	for (size_t i = 0; i < job->target_count; i++)
 		if (moves(job, &job->targets[i]) && !(job->targets[i].reasons & DRIFT))

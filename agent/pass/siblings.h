@@ -4,6 +4,10 @@
  *
  * Except when that could cost more than it saves: before the first verified leaf there is nothing
  * to go back to, and with a leaf that is about to expire (DESIGN 9) each target takes what it can.
+ *
+ * Remote targets (target/remote.h) have no siblings: each goes by itself, after all targets that
+ * are services of this host, so that one that cannot be reached neither holds those up nor takes
+ * them back, and none of theirs keeps it from what it can have.
  */
 #ifndef ORIGIN_CA_PASS_SIBLINGS_H
 #define ORIGIN_CA_PASS_SIBLINGS_H
@@ -32,10 +36,16 @@ bool siblings_hold(const struct pass *pass, struct pass_job *job,
 void siblings_go_back(struct pass *pass, size_t index);
 
 /* When the leaf that a target of the certificate shows while it waits must be replaced whatever it
- * costs (DESIGN 9): 0 at once, SCHEDULE_NEVER when each shows the newest. */
-int64_t siblings_emergency_at(const struct pass *pass, const struct pass_job *job);
+ * costs (DESIGN 9): 0 at once, SCHEDULE_NEVER when each shows the newest. Of `target_job` and those
+ * that it goes together with; NULL: of those of this host. */
+int64_t siblings_emergency_at(const struct pass *pass, const struct pass_job *job,
+			      const struct pass_target_job *target_job);
 
-/* True when the leaf that a target of the certificate shows while it waits is about to expire. */
-bool siblings_urgent(const struct pass *pass, const struct pass_job *job);
+/* True when the leaf that one of these shows while it waits is about to expire. */
+bool siblings_urgent(const struct pass *pass, const struct pass_job *job,
+		     const struct pass_target_job *target_job);
+
+/* True for one that goes by itself. */
+bool siblings_none(const struct pass_target_job *target_job);
 
 #endif

@@ -146,9 +146,13 @@ int verify_explain(const struct verify *verify, const char *file, struct error *
 {
 	const struct config_target *target = verify->target;
 
+	const char *elsewhere = target_kind(target->type)->elsewhere;
+
 	for (size_t i = 0; i < verify->count; i++)
 		if (verify->shown[i] == VERIFY_PREVIOUS) {
 			explain_leaf(verify, i, "still the previous certificate", error);
+			if (elsewhere)
+				return error_remedy(error, "%s", elsewhere);
 			if (target->reload == RELOAD_NONE)
 				return error_remedy(error,
 						    "reload the server: the new one waits in %s "
@@ -162,6 +166,8 @@ int verify_explain(const struct verify *verify, const char *file, struct error *
 	for (size_t i = 0; i < verify->count; i++)
 		if (verify->shown[i] == VERIFY_OTHER) {
 			explain_leaf(verify, i, "another certificate", error);
+			if (elsewhere)
+				return error_remedy(error, "%s", elsewhere);
 			CLEANUP(freep) char *include = target_include(target->type, file);
 			return error_remedy(error,
 					    "put %s, or set `probe` of [target %s] to where it "

@@ -54,20 +54,38 @@ void wall_clock_look(struct pass *pass)
 	}
 }
 
-int wall_clock_agrees(struct pass_account *account, struct error *error)
+/* With the lock held. */
+static int verdict(const struct pass_account *account, struct error *error)
 {
 	int64_t offset = 0;
+	if (account->clock_error.code) {
+		*error = account->clock_error;
+		return error->code;
+	}
+	return client_clock_offset(account->client, &offset)
+		       ? wall_clock_compare(clock_now(), offset, client_label(account->client),
+					    error)
+		       : 0;
+}
+
+int wall_clock_agrees(struct pass_account *account, struct error *error)
+{
 	pthread_mutex_lock(&account->clock_lock);
 	/* Who finds that nobody answers finds it for all. */
 	if (!account->clock_asked)
 		client_clock_ask(account->client, &account->clock_error);
 	account->clock_asked = true;
-	int result = account->clock_error.code;
-	if (result < 0)
-		*error = account->clock_error;
-	else if (client_clock_offset(account->client, &offset))
-		result = wall_clock_compare(clock_now(), offset, client_label(account->client),
-					    error);
+	int result = verdict(account, error);
+	pthread_mutex_unlock(&account->clock_lock);
+	return result;
+}
+
+int wall_clock_heard(struct pass_account *account, struct error *error)
+{
+	/* While somebody asks, there is nothing to be heard. */
+	if (pthread_mutex_trylock(&account->clock_lock) != 0)
+		return 0;
+	int result = account->clock_asked ? verdict(account, error) : 0;
 	pthread_mutex_unlock(&account->clock_lock);
 	return result;
 }

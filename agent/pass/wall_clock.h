@@ -33,6 +33,9 @@ int wall_clock_compare(int64_t now, int64_t offset, const char *label, struct er
  */
 int wall_clock_agrees(struct pass_account *account, struct error *error);
 
+/* The same by what was heard in this pass; asks nobody, and 0 while nobody has asked. */
+int wall_clock_heard(struct pass_account *account, struct error *error);
+
 /* After issuing: takes what the accounts' answers said of the time into pass->clock. */
 void wall_clock_learn(struct pass *pass);
 

@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "config/model.h"
 
 enum {
 	EXPORT_PASSWORD_LIMIT = 1024, /* bytes of a keystore's password */
@@ -38,6 +39,16 @@ int export_p7b_find(const char *p7b, size_t length, const char *sha256, X509 **r
  */
 int export_p12(EVP_PKEY *key, X509 *leaf, X509 *root, const char *name, const char *password,
 	       struct buffer *p12, struct error *error);
+
+/* As above, for readers that know nothing newer: KEYSTORE_3DES is 3DES with PKCS#12's own
+ * derivation and a SHA-1 MAC, which Windows Server 2012 to 2016 need (AES-256 is read from 2019
+ * on). */
+int export_p12_as(enum keystore_encryption encryption, EVP_PKEY *key, X509 *leaf, X509 *root,
+		  const char *name, const char *password, struct buffer *p12, struct error *error);
+
+/* Which of the two a keystore was made with, by its MAC; -EBADMSG (class local) when it is none. */
+int export_p12_encryption(const void *data, size_t length, enum keystore_encryption *ret_encryption,
+			  struct error *error);
 
 /*
  * Holds a keystore against what it should be: 0 when the password opens it and it has this leaf,

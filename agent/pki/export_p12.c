@@ -1,9 +1,10 @@
 /*
  * export_p12.c - PKCS#12 keystores.
  *
- * What Java and OpenSSL write today: PBES2 with AES-256-CBC and PBKDF2 over HMAC-SHA-256 for key
- * and certificates, and a MAC with SHA-256 over all of it. The old algorithms (RC2, 3DES, SHA-1)
- * are refused by hardened hosts, the newer MAC (RFC 9579) is read by too few.
+ * What Java and OpenSSL write today (KEYSTORE_AES256): PBES2 with AES-256-CBC and PBKDF2 over
+ * HMAC-SHA-256 for key and certificates, and a MAC with SHA-256 over all of it. The old algorithms
+ * (RC2, 3DES, SHA-1) are refused by hardened hosts, and are there for Windows alone
+ * (KEYSTORE_3DES); the newer MAC (RFC 9579) is read by too few.
  */
 #include <errno.h>
 #include <openssl/err.h>
@@ -41,18 +42,21 @@ static STACK_OF(X509) * above_make(X509 *root, const char *name)
 	return TAKE_PTR(above);
 }
 
-static PKCS12 *keystore_make(EVP_PKEY *key, X509 *leaf, X509 *root, const char *name,
-			     const char *password)
+static PKCS12 *keystore_make(enum keystore_encryption encryption, EVP_PKEY *key, X509 *leaf,
+			     X509 *root, const char *name, const char *password)
 {
+	bool old = encryption == KEYSTORE_3DES;
+	int cipher = old ? NID_pbe_WithSHA1And3_Key_TripleDES_CBC : NID_aes_256_cbc;
 	CLEANUP(certificates_freep)
 	STACK_OF(X509) *above = root ? above_make(root, name) : NULL;
 	if (root && !above)
 		return NULL;
 	/* mac_iter -1: none yet, the digest of the default one has changed over the years. */
 	CLEANUP(PKCS12_freep)
-	PKCS12 *keystore = PKCS12_create(password, name, key, leaf, above, NID_aes_256_cbc,
-					 NID_aes_256_cbc, ITERATIONS, -1, 0);
-	if (!keystore || !PKCS12_set_mac(keystore, password, -1, NULL, 0, ITERATIONS, EVP_sha256()))
+	PKCS12 *keystore =
+		PKCS12_create(password, name, key, leaf, above, cipher, cipher, ITERATIONS, -1, 0);
+	if (!keystore || !PKCS12_set_mac(keystore, password, -1, NULL, 0, ITERATIONS,
+					 old ? EVP_sha1() : EVP_sha256()))
 		return NULL;
 	return TAKE_PTR(keystore);
 }
@@ -60,8 +64,15 @@ static PKCS12 *keystore_make(EVP_PKEY *key, X509 *leaf, X509 *root, const char *
 int export_p12(EVP_PKEY *key, X509 *leaf, X509 *root, const char *name, const char *password,
 	       struct buffer *p12, struct error *error)
 {
+	return export_p12_as(KEYSTORE_AES256, key, leaf, root, name, password, p12, error);
+}
+
+int export_p12_as(enum keystore_encryption encryption, EVP_PKEY *key, X509 *leaf, X509 *root,
+		  const char *name, const char *password, struct buffer *p12, struct error *error)
+{
 	ERR_clear_error();
-	CLEANUP(PKCS12_freep) PKCS12 *keystore = keystore_make(key, leaf, root, name, password);
+	CLEANUP(PKCS12_freep)
+	PKCS12 *keystore = keystore_make(encryption, key, leaf, root, name, password);
 	unsigned char *data = NULL;
 	int length = keystore ? i2d_PKCS12(keystore, &data) : -1;
 	if (length <= 0)
@@ -107,6 +118,22 @@ static int keystore_open(const void *data, size_t length, const char *password,
 				 "the password does not open the keystore");
 	}
 	*ret_keystore = TAKE_PTR(keystore);
+	return 0;
+}
+
+int export_p12_encryption(const void *data, size_t length, enum keystore_encryption *ret_encryption,
+			  struct error *error)
+{
+	const unsigned char *at = data;
+	CLEANUP(PKCS12_freep)
+	PKCS12 *keystore = length <= INT32_MAX ? d2i_PKCS12(NULL, &at, (long)length) : NULL;
+	const X509_ALGOR *digest = NULL;
+	const ASN1_OBJECT *name = NULL;
+	if (!keystore || !PKCS12_mac_present(keystore))
+		return refuse(error, "it is no PKCS#12 file with a MAC");
+	PKCS12_get0_mac(NULL, &digest, NULL, NULL, keystore);
+	X509_ALGOR_get0(&name, NULL, NULL, digest);
+	*ret_encryption = OBJ_obj2nid(name) == NID_sha1 ? KEYSTORE_3DES : KEYSTORE_AES256;
 	return 0;
 }
 

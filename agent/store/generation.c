@@ -173,6 +173,34 @@ int generation_leaf(int certificate, const char *where, unsigned number, X509 **
 	return result < 0 ? result : leaf_read_pem(buffer_text(&pem), pem.length, ret_leaf, error);
 }
 
+int generation_describe(int certificate, const char *where, unsigned number,
+			struct generation_meta *ret_meta, struct error *error)
+{
+	CLEANUP(closep) int directory = -1;
+	CLEANUP(buffer_free) struct buffer text = BUFFER(META_LIMIT);
+	char path[PATH_MAX];
+	struct generation_meta meta = {0};
+	int result = generation_open(certificate, where, number, &directory, path, error);
+	if (result < 0)
+		return result;
+	if (part_read(directory, path, PART_META, &text, NULL) < 0 ||
+	    meta_parse(buffer_text(&text), text.length, &meta) < 0 || !meta.facts.serial[0]) {
+		CLEANUP(X509_freep) X509 *leaf = NULL;
+		CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
+		generation_meta_free(&meta);
+		result = generation_leaf(certificate, where, number, &leaf, error);
+		if (result == 0)
+			result = leaf_facts_read(leaf, &facts, error);
+		if (result < 0)
+			return result;
+		meta_from_facts(&facts, &meta);
+	}
+	meta.number = number;
+	meta.placeholder = number == 0;
+	*ret_meta = meta;
+	return 0;
+}
+
 void pair_free(struct generation_pair *pair)
 {
 	EVP_PKEY_free(pair->key);

@@ -101,6 +101,9 @@ bool pending_exists(int certificate);
 int64_t pending_asked_at(int certificate);
 void pending_asked_set(int certificate, int64_t at);
 
+/* True when the key of the pending directory was given, not made for a request. */
+bool pending_is_given(int certificate);
+
 int pending_discard(int certificate, const char *where, struct error *error);
 
 /* What a generation knows about its leaf besides the files themselves. */
@@ -111,6 +114,7 @@ struct generation_meta {
 	int64_t created;		    /* when it was stored, seconds */
 	int64_t validity_days;		    /* as asked; 0 for a placeholder */
 	bool adopted;			    /* found at the API after a lost answer */
+	bool imported;			    /* brought by the administrator, not issued for us */
 	bool keyless;			    /* csr.pem instead of key.pem */
 	unsigned formats;		    /* enum certificate_format that were made */
 	bool chain_root;		    /* chain.pem is the root */
@@ -207,6 +211,14 @@ int generation_list(int certificate, const char *where, unsigned **ret_numbers, 
 int generation_read(int certificate, const char *where, unsigned number,
 		    struct generation_meta *ret_meta, struct error *error);
 bool generation_is_lost(int result);
+
+/*
+ * What meta.json says about a generation or, where it says nothing usable, the leaf: without the
+ * key, so anybody may ask, and without holding one against the other. -ENOENT when neither is
+ * there. Free with generation_meta_free().
+ */
+int generation_describe(int certificate, const char *where, unsigned number,
+			struct generation_meta *ret_meta, struct error *error);
 
 /* The leaf of a generation. -EBADMSG when it cannot be parsed. Free with X509_free(). */
 int generation_leaf(int certificate, const char *where, unsigned number, X509 **ret_leaf,

@@ -92,6 +92,8 @@ char *meta_print(const struct generation_meta *meta)
 	json_add_string(object, "id", meta->id);
 	json_add_bool(object, "placeholder", meta->placeholder);
 	json_add_bool(object, "adopted", meta->adopted);
+	if (meta->imported)
+		json_add_bool(object, "imported", true);
 	json_add_integer(object, "created", meta->created);
 	json_add_integer(object, "validity_days", meta->validity_days);
 	json_add_bool(object, "keyless", meta->keyless);
@@ -115,6 +117,7 @@ int meta_parse(const char *text, size_t length, struct generation_meta *ret_meta
 		.created = json_integer(object, "created", 0),
 		.validity_days = json_integer(object, "validity_days", 0),
 		.adopted = json_true(object, "adopted"),
+		.imported = json_true(object, "imported"),
 		.keyless = json_true(object, "keyless"),
 		.formats = formats_read(object),
 		.chain_root = json_true(object, "chain_root"),

@@ -1,8 +1,8 @@
 /*
  * meta.h - meta.json, and how facts about a leaf stand in JSON (the store's own, like parts.h).
  *
- * Everything in meta.json but `adopted` can be told from the leaf, at least nearly: a generation
- * whose meta.json is unreadable is not lost.
+ * Everything in meta.json but `adopted` and `imported` can be told from the leaf, at least nearly:
+ * a generation whose meta.json is unreadable is not lost.
  */
 #ifndef ORIGIN_CA_STORE_META_H
 #define ORIGIN_CA_STORE_META_H

@@ -57,6 +57,13 @@ void pending_asked_set(int certificate, int64_t at)
 	utimensat(certificate, GENERATION_PENDING, times, AT_SYMLINK_NOFOLLOW);
 }
 
+bool pending_is_given(int certificate)
+{
+	struct stat status;
+	return fstatat(certificate, GENERATION_PENDING "/" GENERATION_GIVEN, &status,
+		       AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int pending_discard(int certificate, const char *where, struct error *error)
 {
 	return file_remove_at(certificate, where, GENERATION_PENDING, error);

@@ -7,16 +7,16 @@
 
 #include "store/meta.h"
 #include "store/state_events.h"
+#include "store/state_parts.h"
 
 #define STATE_FILE "state.json"
 
 enum {
 	STATE_TARGETS = 256,   /* entries that are read */
-	STATE_TEXT = 4096,     /* bytes of one string that are kept */
 	STATE_COUNT = 1000000, /* failures in a row: more are the same */
 };
 
-static void attempt_free(struct state_attempt *attempt)
+void state_attempt_free(struct state_attempt *attempt)
 {
 	free(attempt->message);
 	free(attempt->remedy);
@@ -30,7 +30,7 @@ static void target_free(struct state_target *target)
 	free(target->rendered_from);
 	free(target->snippet_stamp);
 	free(target->keystore_stamp);
-	attempt_free(&target->attempt);
+	state_attempt_free(&target->attempt);
 	*target = (struct state_target){0};
 }
 
@@ -50,22 +50,23 @@ void state_free(struct state *state)
 	for (size_t i = 0; i < state->target_count; i++)
 		target_free(&state->targets[i]);
 	free(state->targets);
-	attempt_free(&state->issue);
+	state_attempt_free(&state->issue);
 	for (size_t i = 0; i < state->history_count; i++)
 		history_event_free(&state->history[i]);
 	state_alarms_free(state);
+	state_cloud_free(state);
 	*state = (struct state){0};
 }
 
 /* A string member, cut where nothing of ours is that long; NULL when there is none. */
-static char *read_text(const cJSON *object, const char *name)
+char *state_read_text(const cJSON *object, const char *name)
 {
 	const char *text = json_string(object, name);
 	return text ? string_copy_n(text, STATE_TEXT) : NULL;
 }
 
 /* A moment: nothing before 1970. */
-static int64_t read_time(const cJSON *object, const char *name)
+int64_t state_read_time(const cJSON *object, const char *name)
 {
 	int64_t time = json_integer(object, name, 0);
 	return time > 0 ? time : 0;
@@ -77,20 +78,20 @@ static int64_t read_number(const cJSON *object, const char *name, int64_t least,
 	return number < least ? least : number > most ? most : number;
 }
 
-static void read_attempt(const cJSON *parent, const char *name, struct state_attempt *attempt)
+void state_read_attempt(const cJSON *parent, const char *name, struct state_attempt *attempt)
 {
 	const cJSON *object = cJSON_GetObjectItemCaseSensitive(parent, name);
 	int64_t count = json_integer(object, "count", 0);
 	if (count <= 0)
 		return;
 	attempt->count = count < STATE_COUNT ? (unsigned)count : STATE_COUNT;
-	attempt->last = read_time(object, "last");
-	attempt->next = read_time(object, "next");
-	attempt->since = read_time(object, "since");
+	attempt->last = state_read_time(object, "last");
+	attempt->next = state_read_time(object, "next");
+	attempt->since = state_read_time(object, "since");
 	attempt->class = error_class_parse(json_string(object, "class"));
-	attempt->message = read_text(object, "message");
-	attempt->remedy = read_text(object, "remedy");
-	attempt->fingerprint = read_text(object, "fingerprint");
+	attempt->message = state_read_text(object, "message");
+	attempt->remedy = state_read_text(object, "remedy");
+	attempt->fingerprint = state_read_text(object, "fingerprint");
 }
 
 static void read_target(const cJSON *object, struct state *state)
@@ -102,19 +103,19 @@ static void read_target(const cJSON *object, struct state *state)
 
 	struct state_target *target = state_target_get(state, name);
 	target->generation = json_generation(object, "generation");
-	target->rendered_from = read_text(object, "rendered_from");
-	target->snippet_stamp = read_text(object, "snippet_stamp");
-	target->keystore_stamp = read_text(object, "keystore_stamp");
+	target->rendered_from = state_read_text(object, "rendered_from");
+	target->snippet_stamp = state_read_text(object, "snippet_stamp");
+	target->keystore_stamp = state_read_text(object, "keystore_stamp");
 	target->reload_pending = json_true(object, "reload_pending");
 	target->restart_pending = json_true(object, "restart_pending");
 	target->verified_generation = json_generation(object, "verified_generation");
-	target->verified_at = read_time(object, "verified_at");
+	target->verified_at = state_read_time(object, "verified_at");
 	target->refused_generation = json_generation(object, "refused_generation");
-	read_attempt(object, "attempt", &target->attempt);
+	state_read_attempt(object, "attempt", &target->attempt);
 }
 
 /* Of an array that is too long the end counts: the newest stand there. */
-static const cJSON *last_items(const cJSON *array, size_t most)
+const cJSON *state_last_items(const cJSON *array, size_t most)
 {
 	if (!cJSON_IsArray(array))
 		return NULL;
@@ -128,22 +129,22 @@ static const cJSON *last_items(const cJSON *array, size_t most)
 
 static void read_issues(const cJSON *array, struct state *state)
 {
-	for (const cJSON *item = last_items(array, STATE_ISSUES); item; item = item->next)
+	for (const cJSON *item = state_last_items(array, STATE_ISSUES); item; item = item->next)
 		if (cJSON_IsNumber(item) && item->valuedouble > 0 && item->valuedouble < 9e15)
 			state->issues[state->issue_count++] = (int64_t)item->valuedouble;
 }
 
 static void read_history(const cJSON *array, struct state *state)
 {
-	for (const cJSON *item = last_items(array, STATE_HISTORY); item; item = item->next) {
+	for (const cJSON *item = state_last_items(array, STATE_HISTORY); item; item = item->next) {
 		struct state_event event = {
-			.at = read_time(item, "at"),
-			.event = read_text(item, "event"),
-			.message = read_text(item, "message"),
-			.target = read_text(item, "target"),
+			.at = state_read_time(item, "at"),
+			.event = state_read_text(item, "event"),
+			.message = state_read_text(item, "message"),
+			.target = state_read_text(item, "target"),
 			.generation = json_generation(item, "generation"),
 			.count = (unsigned)read_number(item, "count", 1, STATE_COUNT),
-			.last = read_time(item, "last"),
+			.last = state_read_time(item, "last"),
 			.untold = json_true(item, "untold"),
 		};
 		if (!event.last)
@@ -159,13 +160,13 @@ static void read_state(const cJSON *object, struct state *state)
 {
 	state->active = json_generation(object, "active");
 	state->newest = json_generation(object, "newest");
-	state->fingerprint = read_text(object, "fingerprint");
-	state->checked_at = read_time(object, "checked_at");
-	state->validity_days = read_time(object, "validity_days");
-	state->id = read_text(object, "id");
+	state->fingerprint = state_read_text(object, "fingerprint");
+	state->checked_at = state_read_time(object, "checked_at");
+	state->validity_days = state_read_time(object, "validity_days");
+	state->id = state_read_text(object, "id");
 	facts_read_json(cJSON_GetObjectItemCaseSensitive(object, "leaf"), &state->facts);
-	state->renew_at = read_time(object, "renew_at");
-	read_attempt(object, "issue", &state->issue);
+	state->renew_at = state_read_time(object, "renew_at");
+	state_read_attempt(object, "issue", &state->issue);
 	const cJSON *item;
 	cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(object, "targets")) {
 		read_target(item, state);
@@ -174,6 +175,7 @@ static void read_state(const cJSON *object, struct state *state)
 	read_history(cJSON_GetObjectItemCaseSensitive(object, "history"), state);
 	state_alarms_read(cJSON_GetObjectItemCaseSensitive(object, "alarms"), state);
 	state_counts_read(cJSON_GetObjectItemCaseSensitive(object, "counts"), &state->counts);
+	state_cloud_read(object, state);
 }
 
 int state_load(int certificate, const char *where, struct state *ret_state, bool *ret_rebuilt,
@@ -212,7 +214,7 @@ int state_load(int certificate, const char *where, struct state *ret_state, bool
 	return 0;
 }
 
-static void write_attempt(cJSON *parent, const char *name, const struct state_attempt *attempt)
+void state_write_attempt(cJSON *parent, const char *name, const struct state_attempt *attempt)
 {
 	if (attempt->count == 0)
 		return;
@@ -244,7 +246,7 @@ static void write_targets(cJSON *array, const struct state *state)
 		json_add_integer(object, "verified_generation", target->verified_generation);
 		json_add_integer(object, "verified_at", target->verified_at);
 		json_add_integer(object, "refused_generation", target->refused_generation);
-		write_attempt(object, "attempt", &target->attempt);
+		state_write_attempt(object, "attempt", &target->attempt);
 	}
 }
 
@@ -279,7 +281,7 @@ static char *state_print(const struct state *state)
 	json_add_string(object, "id", state->id);
 	facts_write_json(json_add_object(object, "leaf"), &state->facts);
 	json_add_integer(object, "renew_at", state->renew_at);
-	write_attempt(object, "issue", &state->issue);
+	state_write_attempt(object, "issue", &state->issue);
 	write_targets(json_add_array(object, "targets"), state);
 	cJSON *issues = json_add_array(object, "issues");
 	for (size_t i = 0; i < state->issue_count; i++)
@@ -287,6 +289,7 @@ static char *state_print(const struct state *state)
 	write_history(json_add_array(object, "history"), state);
 	state_alarms_write(object, state);
 	state_counts_write(object, &state->counts);
+	state_cloud_write(object, state);
 	return json_print(object, false);
 }
 
@@ -352,13 +355,13 @@ void state_attempt_fail(struct state_attempt *attempt, const struct error *error
 		/* Copied first: it may be the old one. */
 		.fingerprint = string_copy(fingerprint),
 	};
-	attempt_free(attempt);
+	state_attempt_free(attempt);
 	*attempt = failed;
 }
 
 void state_attempt_clear(struct state_attempt *attempt)
 {
-	attempt_free(attempt);
+	state_attempt_free(attempt);
 }
 
 void state_issue_add(struct state *state, int64_t at)

@@ -14,9 +14,10 @@
 
 enum {
 	STATE_VERSION = 1,
-	STATE_HISTORY = 40, /* events kept */
-	STATE_ALARMS = 300, /* of one certificate, that are read */
-	STATE_ISSUES = 32,  /* moments of issuing kept, for the daily budget */
+	STATE_HISTORY = 40,    /* events kept */
+	STATE_ALARMS = 300,    /* of one certificate, that are read */
+	STATE_SUPERSEDED = 16, /* certificates that wait for their revocation */
+	STATE_ISSUES = 32,     /* moments of issuing kept, for the daily budget */
 	STATE_FILE_LIMIT = 1 << 18,
 };
 
@@ -73,6 +74,12 @@ struct state_counts {
 	int64_t success_at; /* when the last certificate was issued or adopted */
 };
 
+/* A certificate that a newer one of this host took the place of. */
+struct state_superseded {
+	char *id; /* the API's */
+	int64_t not_after;
+};
+
 struct state {
 	unsigned active; /* generation that every target was verified with; 0 none yet */
 	unsigned newest; /* newest complete generation; 0 none but a placeholder */
@@ -93,6 +100,16 @@ struct state {
 	struct state_alarm *alarms;
 	size_t alarm_count;
 	struct state_counts counts;
+	/* What Cloudflare does with it besides. */
+	bool imported;	       /* the newest was brought by the administrator */
+	char *issued_mark;     /* machine and serial of the newest that was issued here */
+	char *revoked_serial;  /* of a newest that is revoked at Cloudflare, or NULL */
+	int64_t revocation_at; /* when that was last asked, 0 never */
+	struct state_superseded superseded[STATE_SUPERSEDED]; /* oldest first */
+	size_t superseded_count;
+	struct state_attempt revoke; /* the last failing revocation of these */
+	char *ssl_mode_done;	     /* digest of what `ssl_mode` was carried out for, or NULL */
+	struct state_attempt ssl_mode;
 };
 
 void state_free(struct state *state);
@@ -138,6 +155,10 @@ void state_alarm_drop(struct state *state, size_t index);
 void state_attempt_fail(struct state_attempt *attempt, const struct error *error, int64_t now,
 			int64_t next, const char *fingerprint);
 void state_attempt_clear(struct state_attempt *attempt);
+
+/* Notes a certificate that is superseded, once; the oldest goes when there are too many. */
+void state_superseded_add(struct state *state, const char *id, int64_t not_after);
+void state_superseded_drop(struct state *state, size_t index);
 
 /* Records an issue for the daily budget, and counts those after `since`. */
 void state_issue_add(struct state *state, int64_t at);

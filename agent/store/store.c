@@ -254,6 +254,24 @@ int store_certificate_list(const struct store *store, struct string_list *ret_na
 	return 0;
 }
 
+int store_snippets_list(const struct store *store, struct string_list *ret_names,
+			struct error *error)
+{
+	CLEANUP(closep) int snippets = -1;
+	CLEANUP(string_list_free) struct string_list names = {0};
+	CLEANUP(freep) char *where = string_format("%s/" STORE_SNIPPETS, store->path);
+	int result = directory_open_at(store->fd, store->path, STORE_SNIPPETS, &snippets, error);
+	if (result == 0)
+		result = directory_walk(snippets, where, certificate_visit, &names, error);
+	if (result == -ENOENT)
+		error_clear(error);
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
+	*ret_names = names;
+	names = (struct string_list){0};
+	return 0;
+}
+
 int store_live_set(const struct store *store, const char *name, unsigned generation,
 		   struct error *error)
 {

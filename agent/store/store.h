@@ -48,6 +48,10 @@ int store_certificate_open(const struct store *store, const char *name, bool cre
 int store_certificate_list(const struct store *store, struct string_list *ret_names,
 			   struct error *error);
 
+/* The names of all directories below snippets/: of targets, present and past. None is no error. */
+int store_snippets_list(const struct store *store, struct string_list *ret_names,
+			struct error *error);
+
 /* Points live/NAME at a generation (relative symbolic link, replaced atomically). Nothing is
  * written when it points there already. */
 int store_live_set(const struct store *store, const char *name, unsigned generation,

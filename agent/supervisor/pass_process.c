@@ -44,7 +44,9 @@ int supervisor_note(const struct supervisor *supervisor, struct note *ret_note)
 static int read_note(const struct supervisor *supervisor, struct note *note)
 {
 	int result = supervisor_note(supervisor, note);
-	if (result == 0 && note->finished_at < supervisor->pass_started)
+	/* It is an older pass's, or the clock was set back while this one ran. */
+	if (result == 0 && note->finished_at < supervisor->pass_started &&
+	    note->finished_at == supervisor->last_finished)
 		return -ESTALE;
 	return result;
 }
@@ -254,6 +256,9 @@ int supervisor_pass_start(struct supervisor *supervisor)
 	}
 	supervisor->due = sd_event_source_disable_unref(supervisor->due);
 	supervisor->elapsed = sd_event_source_disable_unref(supervisor->elapsed);
+	struct note former = {0};
+	supervisor_note(supervisor, &former);
+	supervisor->last_finished = former.finished_at;
 	supervisor->pass_started = clock_now();
 	supervisor->out_of_time = false;
 	int result = spawn(supervisor, &supervisor->pass);

@@ -39,6 +39,7 @@ struct supervisor {
 	sd_event_source *clock_set;	  /* the wall clock was set by somebody */
 	int64_t clock_difference;	  /* wall clock minus the time since boot */
 	int64_t pass_started;		  /* wall clock */
+	int64_t last_finished;		  /* what the note said when the pass started */
 	pid_t pass;			  /* 0: none runs */
 	unsigned crashes;		  /* passes in a row that left no note */
 	int64_t failing_since;		  /* when the first of them ended */

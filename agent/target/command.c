@@ -8,8 +8,8 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/words.h"
 #include "target/process.h"
-#include "target/words.h"
 
 enum {
 	LINE_LIMIT = 2000,  /* bytes; a longer one becomes several */

@@ -6,8 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/words.h"
 #include "target/process.h"
-#include "target/words.h"
 
 enum {
 	TIMEOUT_MS = 10 * 1000,

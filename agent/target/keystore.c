@@ -20,6 +20,16 @@ char *keystore_file_name(const struct config_certificate *certificate)
 	return string_format("%s.%s", certificate->name, KEYSTORE_SUFFIX);
 }
 
+static int encryption_check(const struct buffer *p12, const struct config_target *target,
+			    struct error *error)
+{
+	enum keystore_encryption encryption = KEYSTORE_AES256;
+	int result = export_p12_encryption(p12->data, p12->length, &encryption, error);
+	if (result < 0 || encryption == target->remote.encryption)
+		return result;
+	return error_set(error, ERROR_LOCAL, -EBADMSG, "it is encrypted in another way");
+}
+
 static int content_check(int directory, const struct config_target *target, const char *file,
 			 const struct keystore_content *content, struct error *error)
 {
@@ -37,6 +47,8 @@ static int content_check(int directory, const struct config_target *target, cons
 	if (result == 0) {
 		result = export_p12_check(p12.data, p12.length, content->password, content->key,
 					  content->leaf, content->root, error);
+		if (result == 0)
+			result = encryption_check(&p12, target, error);
 		if (result < 0)
 			error_prefix(error, "keystore %s/%s", where, file);
 	} else if (is_other(result)) {
@@ -92,8 +104,9 @@ static int keystore_write(int directory, const struct config_target *target,
 			  const struct keystore_content *content, struct error *error)
 {
 	struct buffer p12 = BUFFER(FILE_LIMIT);
-	int result = export_p12(content->key, content->leaf, content->root, certificate->name,
-				content->password, &p12, error);
+	int result =
+		export_p12_as(target->remote.encryption, content->key, content->leaf, content->root,
+			      certificate->name, content->password, &p12, error);
 	if (result == 0)
 		result = remedy_add(file_write_at(directory, target->snippet_dir, file, p12.data,
 						  p12.length, &target->access, FILE_SYNC, error),

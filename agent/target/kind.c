@@ -10,6 +10,11 @@ static const char *const haproxy_units[] = {"haproxy.service"};
 static const char *const apache_logs[] = {"/var/log/apache2/error.log", "/var/log/httpd/error_log",
 					  "/var/log/apache2/error_log"};
 
+#define ELSEWHERE                                                                                  \
+	"`probe` must be the address of the origin itself, not of Cloudflare's edge or of "        \
+	"another "                                                                                 \
+	"server: "
+
 static const struct target_kind kinds[] = {
 	[TARGET_NGINX] =
 		{
@@ -55,6 +60,41 @@ static const struct target_kind kinds[] = {
 			.escape = TEMPLATE_ESCAPE_NONE,
 			.suffix = "conf",
 			.include = "%s in the server's configuration",
+		},
+	[TARGET_CPANEL] =
+		{
+			.escape = TEMPLATE_ESCAPE_NONE,
+			.suffix = "conf",
+			.include = "%s",
+			.endures = true,
+			.remote = &remote_cpanel,
+			.elsewhere =
+				ELSEWHERE "the host of `url` is the default; cPanel itself lists "
+					  "the new certificate",
+		},
+	[TARGET_AWS_ACM] =
+		{
+			.escape = TEMPLATE_ESCAPE_NONE,
+			.suffix = "conf",
+			.include = "%s",
+			.endures = true,
+			.remote = &remote_aws_acm,
+			.elsewhere =
+				ELSEWHERE "write that of the load balancer, and give its HTTPS "
+					  "listener the certificate's ARN",
+		},
+	[TARGET_IIS] =
+		{
+			.escape = TEMPLATE_ESCAPE_NONE,
+			.suffix = "conf",
+			.include = "%s",
+			.endures = true,
+			.keystore = true,
+			.remote = &remote_iis,
+			.elsewhere =
+				ELSEWHERE "the files are in place, so look whether the binding "
+					  "uses the Centralized Certificate Store, or whether "
+					  "the script has been run",
 		},
 };
 

@@ -6,6 +6,7 @@
 #define ORIGIN_CA_TARGET_KIND_H
 
 #include "config/model.h"
+#include "target/remote.h"
 #include "target/template.h"
 
 struct target_kind {
@@ -29,6 +30,13 @@ struct target_kind {
 	/* It tests all that it reads before it takes up any of it: a reload with a key that does
 	 * not belong to its certificate fails, and it goes on with what it had. */
 	bool endures;
+	/* What is done at a target that is no service of this host; NULL: it is one. Such a target
+	 * goes after all that are, each certificate by itself, and neither waits for others nor
+	 * lets them wait (pass/deploy.h). */
+	const struct remote_operations *remote;
+	/* Remedy when it shows another leaf though the platform has the right one; NULL: what it
+	 * includes (`include`) is wrong. */
+	const char *elsewhere;
 };
 
 const struct target_kind *target_kind(enum target_type type);

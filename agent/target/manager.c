@@ -2,13 +2,13 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/words.h"
+#include "http/options.h"
 #include "target/manager_credentials.h"
-#include "target/words.h"
 
 enum {
 	WORDS_LENGTH = 300, /* bytes of Tomcat's own words in a message */
@@ -20,14 +20,6 @@ struct answer {
 	char words[CURL_ERROR_SIZE]; /* libcurl's */
 };
 
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
-static CURLcode global_result = CURLE_FAILED_INIT;
-
-static void global_init(void)
-{
-	global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 /* CURLOPT_WRITEFUNCTION: another number than it was given ends the transfer. */
 static size_t body_take(char *data, size_t size, size_t count, void *context)
 {
@@ -35,55 +27,33 @@ static size_t body_take(char *data, size_t size, size_t count, void *context)
 	return buffer_add(body, data, size * count) < 0 ? 0 : size * count;
 }
 
-/* Stops at the first option that libcurl does not take: none of these may be missing. */
-#define SET(option, value)                                                                         \
-	do {                                                                                       \
-		if (code == CURLE_OK)                                                              \
-			code = curl_easy_setopt(easy, option, value);                              \
-	} while (0)
-
 /* Whom we talk to: the manager itself, and no one that it or an environment points to. */
-static CURLcode options_of_trust(CURL *easy, const struct manager_credentials *credentials)
+static CURLcode options_of_trust(CURL *easy, const char *url,
+				 const struct manager_credentials *credentials)
 {
-	CURLcode code = CURLE_OK;
+	struct http_trust trust = {.plain = string_starts(url, "http:"), .direct = true};
+	CURLcode code = http_set_trust(easy, &trust);
 
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-	SET(CURLOPT_USERNAME, credentials->user);
-	SET(CURLOPT_PASSWORD, credentials->password);
+	HTTP_SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+	HTTP_SET(CURLOPT_USERNAME, credentials->user);
+	HTTP_SET(CURLOPT_PASSWORD, credentials->password);
 	return code;
 }
 
 static CURLcode options_of_request(CURL *easy, const char *url, int64_t timeout_ms,
 				   struct answer *answer)
 {
-	CURLcode code = CURLE_OK;
+	CURLcode code = http_set_time(easy, timeout_ms, timeout_ms);
 
-	SET(CURLOPT_URL, url);
-	SET(CURLOPT_HTTPGET, 1L);
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_USERAGENT, "origin-ca-agent");
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
-	SET(CURLOPT_WRITEFUNCTION, body_take);
-	SET(CURLOPT_WRITEDATA, &answer->body);
-	SET(CURLOPT_ERRORBUFFER, answer->words);
-#if LIBCURL_VERSION_NUM >= 0x075700
-	/* Else a resolver that hangs would be waited for past the timeout. */
-	SET(CURLOPT_QUICK_EXIT, 1L);
-#endif
+	HTTP_SET(CURLOPT_URL, url);
+	HTTP_SET(CURLOPT_HTTPGET, 1L);
+	HTTP_SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	HTTP_SET(CURLOPT_USERAGENT, "origin-ca-agent");
+	HTTP_SET(CURLOPT_WRITEFUNCTION, body_take);
+	HTTP_SET(CURLOPT_WRITEDATA, &answer->body);
+	HTTP_SET(CURLOPT_ERRORBUFFER, answer->words);
 	return code;
 }
-
-#undef SET
 
 static int not_a_manager(int result, struct error *error)
 {
@@ -257,14 +227,14 @@ static int exchange(CURL *easy, const char *url, const struct manager_credential
 		    int64_t timeout_ms, struct error *error)
 {
 	struct answer answer = {.body = BUFFER(MANAGER_BODY_LIMIT)};
-	CURLcode code = options_of_trust(easy, credentials);
+	CURLcode code = options_of_trust(easy, url, credentials);
 	if (code == CURLE_OK)
 		code = options_of_request(easy, url, timeout_ms, &answer);
 	if (code != CURLE_OK)
 		return error_set(error, ERROR_LOCAL, -ENOTSUP,
 				 "libcurl does not take an option that is needed: %s",
 				 curl_easy_strerror(code));
-	code = curl_easy_perform(easy);
+	code = http_perform(easy);
 	int result;
 	if (code != CURLE_OK) {
 		result = exchange_error(url, code, &answer, error);
@@ -278,10 +248,9 @@ static int exchange(CURL *easy, const char *url, const struct manager_credential
 
 int manager_ssl_reload(const struct config_target *target, int64_t timeout_ms, struct error *error)
 {
-	pthread_once(&global_once, global_init);
-	if (global_result != CURLE_OK)
-		return error_set(error, ERROR_LOCAL, -ENOMEM, "libcurl does not start: %s",
-				 curl_easy_strerror(global_result));
+	int result = http_start(error);
+	if (result < 0)
+		return result;
 	/* libcurl takes 0 for no limit at all. */
 	if (timeout_ms <= 0)
 		return error_set(error, ERROR_DEPLOY, -ETIMEDOUT,
@@ -289,7 +258,7 @@ int manager_ssl_reload(const struct config_target *target, int64_t timeout_ms, s
 				 target->name);
 
 	struct manager_credentials credentials = {0};
-	int result = manager_credentials_read(target, &credentials, error);
+	result = manager_credentials_read(target, &credentials, error);
 	if (result < 0)
 		return result;
 	CLEANUP(freep) char *url = string_format("%s/text/sslReload", target->manager_url);

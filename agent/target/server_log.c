@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/words.h"
 #include "target/kind.h"
-#include "target/words.h"
 
 enum {
 	READ_LIMIT = 32 << 10, /* bytes behind the mark */

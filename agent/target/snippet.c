@@ -232,6 +232,19 @@ static void keystore_add(cJSON *values, const struct config_target *target,
 	json_add_format(values, "truststore", "%s/%s", target->snippet_dir, truststore);
 }
 
+/* How a remote target is set: a list of lines. */
+static void settings_add(cJSON *values, const struct config_target *target)
+{
+	const struct target_kind *kind = target_kind(target->type);
+	CLEANUP(string_list_free) struct string_list lines = {0};
+	if (!kind->remote)
+		return;
+	kind->remote->describe(target, &lines);
+	cJSON *list = json_add_array(values, "settings");
+	for (size_t i = 0; i < lines.count; i++)
+		json_add_string(json_append_object(list), "line", lines.items[i]);
+}
+
 /* snippet.h says what each is; snippet_rendered_from() must know of all that is added here. */
 static cJSON *values_new(const struct snippet_template *template, const struct snippet_input *input)
 {
@@ -242,6 +255,7 @@ static cJSON *values_new(const struct snippet_template *template, const struct s
 	hostnames_add(values, certificate);
 	paths_add(values, input);
 	keystore_add(values, target, input);
+	settings_add(values, target);
 	json_add_integer(values, "generation", input->number);
 	json_add_bool(values, "placeholder", input->number == 0);
 	json_add_string(values, "key_type", key_type_name(input->key_type));
@@ -311,6 +325,11 @@ void snippet_rendered_from(const struct snippet_template *template,
 		field_add(&fields, template->target->snippet_dir);
 		field_add(&fields, input->keystore_password);
 	}
+	CLEANUP(string_list_free) struct string_list lines = {0};
+	if (target_kind(template->target->type)->remote)
+		target_kind(template->target->type)->remote->describe(template->target, &lines);
+	for (size_t i = 0; i < lines.count; i++)
+		field_add(&fields, lines.items[i]);
 	for (size_t i = 0; i < certificate->hostnames.count; i++) {
 		field_add(&fields, certificate->hostnames.items[i]);
 		field_add(&fields, hostname_unicode(certificate, i));

@@ -23,6 +23,8 @@
  *                the certificate has authenticated_origin_pulls
  *   truststore   path of the PKCS#12 file beside the snippet that holds just that authority
  *                (truststore.h); missing for kinds without a keystore as well
+ *   settings     of a remote target (remote.h), a list; of each
+ *     line         "url = https://host.example.net:2083"
  *   live         directory whose files are always those of the newest generation that every
  *                target serves; never name it in a snippet that a rename should commit
  *   generation   its number; 0 is the placeholder

@@ -8,7 +8,7 @@
 #include <systemd/sd-journal.h>
 
 #include "base/clock.h"
-#include "target/words.h"
+#include "base/words.h"
 
 enum {
 	SCAN_LIMIT = 2000,    /* entries looked at, whatever they hold */

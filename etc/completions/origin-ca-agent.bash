@@ -7,8 +7,9 @@ _origin_ca_agent_certificates() {
 
 _origin_ca_agent() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word command=
-	local commands='init run renew check status render probe'
-	local options='--config --renew-now --json --dry-run --force --verbose --help --version'
+	local commands='init run renew check status render probe list show revoke adopt prune'
+	local options='--config --renew-now --json --dry-run --force --zone --verbose --help --version
+		--watch --html'
 	local of_init='--hostnames --name --target --token-file --endpoint --ca-file --enable
 		--no-enable --yes'
 	COMPREPLY=()
@@ -22,7 +23,11 @@ _origin_ca_agent() {
 		mapfile -t COMPREPLY < <(compgen -W 'nginx apache tomcat haproxy none' -- "$current")
 		return
 		;;
-	--hostnames | --name | --endpoint)
+	--hostnames | --endpoint | --zone)
+		return
+		;;
+	--name)
+		mapfile -t COMPREPLY < <(compgen -W "$(_origin_ca_agent_certificates)" -- "$current")
 		return
 		;;
 	esac
@@ -35,12 +40,18 @@ _origin_ca_agent() {
 	done
 	if [[ $current == -* ]]; then
 		[ "$command" != init ] || options="--config --force --verbose --help $of_init"
+		[ "$command" != revoke ] || options="$options --yes"
+		[ "$command" != adopt ] || options="$options --name"
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
 		return
 	fi
 	case $command in
 	'') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current") ;;
-	renew | status | render | probe)
+	adopt)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		;;
+	renew | status | render | probe | show | revoke | prune)
 		mapfile -t COMPREPLY < <(compgen -W "$(_origin_ca_agent_certificates)" -- "$current")
 		;;
 	esac

@@ -5,8 +5,8 @@ function __origin_ca_agent_certificates
         /etc/origin-ca-agent/conf.d/*.ini 2>/dev/null
 end
 
-set -l commands init run renew check status render probe
-set -l named renew status render probe
+set -l commands init run renew check status render probe list show revoke adopt prune
+set -l named renew status render probe show revoke prune
 
 complete -c origin-ca-agent -f
 complete -c origin-ca-agent -n "not __fish_seen_subcommand_from $commands" -a init \
@@ -23,6 +23,18 @@ complete -c origin-ca-agent -n "not __fish_seen_subcommand_from $commands" -a re
     -d 'print a snippet'
 complete -c origin-ca-agent -n "not __fish_seen_subcommand_from $commands" -a probe \
     -d 'handshake now'
+complete -c origin-ca-agent -n "not __fish_seen_subcommand_from $commands" -a list \
+    -d 'certificates at Cloudflare'
+complete -c origin-ca-agent -n "not __fish_seen_subcommand_from $commands" -a show \
+    -d 'one certificate at Cloudflare'
+complete -c origin-ca-agent -n "not __fish_seen_subcommand_from $commands" -a revoke \
+    -d 'revoke a certificate that nobody needs'
+complete -c origin-ca-agent -n "not __fish_seen_subcommand_from $commands" -a adopt \
+    -d 'take over a certificate that is here'
+complete -c origin-ca-agent -n "not __fish_seen_subcommand_from $commands" -a prune \
+    -d 'remove the files of what is configured no longer'
+complete -c origin-ca-agent -n '__fish_seen_subcommand_from adopt' -F
+complete -c origin-ca-agent -n '__fish_seen_subcommand_from list' -l zone -x -d 'name or id'
 complete -c origin-ca-agent -n "__fish_seen_subcommand_from $named" \
     -a '(__origin_ca_agent_certificates)'
 
@@ -34,6 +46,8 @@ complete -c origin-ca-agent -l force -d 'issue anew; with init: replace files'
 complete -c origin-ca-agent -s v -l verbose -d 'more lines on standard error'
 complete -c origin-ca-agent -s h -l help -d 'a short text'
 complete -c origin-ca-agent -l version -d 'the version'
+complete -c origin-ca-agent -l watch -d 'status: go on showing it'
+complete -c origin-ca-agent -l html -d 'status: one page for a browser'
 
 set -l init '__fish_seen_subcommand_from init'
 complete -c origin-ca-agent -n $init -l hostnames -x -d 'names of the certificate'

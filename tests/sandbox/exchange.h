@@ -84,6 +84,7 @@ route_handler user_token_verify, account_token_verify, ips_get, root_get;
 /* control_routes.c */
 route_handler control_faults_get, control_faults_change, control_stats, control_clock;
 route_handler control_zone;
+route_handler control_crowd;
 
 /* The zone that parameter 0 names if the token has one of `permissions` on it, else NULL and the
  * reply made. */

@@ -28,6 +28,7 @@ static const struct route routes[] = {
 	{"GET", "/sandbox/stats", control_stats, ACCESS_CONTROL},
 	{"POST", "/sandbox/clock", control_clock, ACCESS_CONTROL},
 	{"PUT", "/sandbox/zones/*", control_zone, ACCESS_CONTROL},
+	{"POST", "/sandbox/crowd", control_crowd, ACCESS_CONTROL},
 };
 
 _Static_assert(ARRAY_SIZE(routes) <= CHAOS_ROUTES, "raise CHAOS_ROUTES");

@@ -161,6 +161,7 @@ class Derive(Scenario):
     def need(self, lab):
         super().need(lab)
         lab.host.write(self.PASSWORD_FILE, "of-the-keystore", mode=0o600)
+        lab.agent.give(self.PASSWORD_FILE)
 
     def also(self, lab, generation):
         key, leaf, _ = pkcs12.load_key_and_certificates(
@@ -203,7 +204,7 @@ class Keystore(Scenario):
     def servers(lab):
         if lab.tomcat is None:
             lab.tomcat = Tomcat(lab.host)
-            lab.tomcat.grant_manager("root:root")
+            lab.tomcat.grant_manager()
         return [lab.tomcat]
 
     @staticmethod

@@ -9,7 +9,7 @@ import ssl
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from network import leaf_from_der, tls_context
 from product import STOP
@@ -24,6 +24,9 @@ TOKENS = {
     "blind": "ssl:edit",                # without Zone > Zone > Read
     "disabled": "all,status=disabled",
     "expired": "all,status=expired",
+    "issues": "ssl:edit,zone:read",     # what the README asks for, and nothing more
+    "com": "all,zone=example.com",      # two accounts, as far as the agent can tell
+    "org": "all,zone=example.org",
 }
 
 
@@ -163,6 +166,19 @@ class Sandbox:
             for _ in range(count):
                 assert self._ask(connection, "POST", "/certificates", body, token).status == 200
 
+    def by_hand(self, hostnames, key=None, days=5475, token=None):
+        """A certificate as somebody made it in the dashboard: (PEM, PEM of its key, serial)."""
+        key = key or rsa.generate_private_key(65537, 2048)
+        csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+        csr = csr.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+        kind = "origin-rsa" if isinstance(key, rsa.RSAPrivateKey) else "origin-ecc"
+        made = self.request("POST", "/certificates", {
+            "csr": csr, "hostnames": hostnames, "request_type": kind,
+            "requested_validity": days}, token=token).result
+        text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                 serialization.NoEncryption()).decode()
+        return made["certificate"].rstrip("\n") + "\n", text, made["id"]
+
     def _journal(self, name):
         path = f"{self.directory}/{name}.jsonl"
         if not self.host.exists(path):
@@ -177,6 +193,17 @@ class Sandbox:
     def issued(self):
         """All certificates ever made, the oldest first, as the sandbox recorded them."""
         return self._journal("issued")[self._issued_before:]
+
+    def revoked(self):
+        """The ids of all that was ever revoked."""
+        return [one["id"] for one in self._journal("revoked")]
+
+    def setting(self, zone, name, value=None):
+        """A setting of a zone, after changing it when there is a `value`."""
+        path = f"/zones/{self.zone_id(zone)}/settings/{name}"
+        if value is not None:
+            self.request("PATCH", path, {"value": value})
+        return self.request("GET", path).result["value"]
 
     def requests(self, method=None, path=None):
         """What was asked, the oldest first; `path` without /client/v4. Status 0: no answer."""

@@ -30,7 +30,8 @@ def findings(agent, status):
     text = agent.command("check", check=status).stdout
     lines = text.splitlines()
     for one in found:
-        assert f"{one['level']:<7} {one['subject']}: {one['message']}".split("CF-Ray")[0].split(": it is ")[0] in text
+        line = f"{one['level']:<7} {one['subject']}: {one['message']}"
+        assert line.split("CF-Ray")[0].split(": it is ")[0] in text
     assert sum(line.startswith("        -> ") for line in lines) == \
         sum("remedy" in one for one in found)
     assert not agent.host.exists(agent.state_path()), "looking leaves nothing behind"

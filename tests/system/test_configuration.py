@@ -82,12 +82,6 @@ MISTAKES = [
      ["101", "100"]),
 ]
 
-# Keys of later versions, with values that this one cannot do.
-NOT_BUILT = {
-    "certificate": {"revoke_superseded": "7d", "ssl_mode": "strict"},
-}
-
-
 def check_mistakes(agent, mistakes):
     """All of them at once: [(text, line or None, words)]; each gets one message at its place."""
     for number, (text, _, _) in enumerate(mistakes):
@@ -115,15 +109,6 @@ def check_mistakes(agent, mistakes):
 
 def test_each_mistake_is_told_once_with_place_cause_and_remedy(agent):
     check_mistakes(agent, MISTAKES)
-
-
-def test_what_is_not_built_yet_is_refused_by_name(agent):
-    mistakes = []
-    for kind, keys in NOT_BUILT.items():
-        for key, value in keys.items():
-            first = f"[{kind} SITE]\n" + ("type = nginx\n" if kind == "target" else "")
-            mistakes.append((f"{first}{key} = {value}\n", first.count("\n") + 1, [key, "not"]))
-    check_mistakes(agent, mistakes)
 
 
 def test_defaults_are_accepted_as_they_are_written(agent):

@@ -57,7 +57,9 @@ def bare(build, packages, directory):
     host = Host(bind_ro=[build] if REPOSITORY not in build.parents else [],
                 pre=f'mkdir -p "$root{SHARED}"; cp {debs} {later} "$root{SHARED}"\n'
                 # the machine's, where it is a container that must not start services
-                'rm -f "$root/usr/sbin/policy-rc.d"\n')
+                'rm -f "$root/usr/sbin/policy-rc.d"\n'
+                # its thousands of manual pages would be read again after each change
+                'rm -f "$root/var/lib/man-db/auto-update"\n')
     LIVE_HOSTS.add(host)
     sandbox = Sandbox(host, product.sandbox_program(build), chaos=False, plain=True)
     nginx = Nginx(host)
@@ -90,7 +92,7 @@ def test_three_commands_lead_from_the_package_to_a_served_certificate(bare, tell
     before = nginx.served(NAME).serial
     host.write("/root/token", sandbox.token + "\n", 0o600)
     began = time.monotonic()
-    host.run([*APT, "install", deb(package.AGENT)], env=QUIET)
+    host.run([*APT, "install", deb(package.AGENT)], env=QUIET, timeout=300)
     host.run([PROGRAM, "init", "--hostnames", f"{NAME} *.{NAME}", "--token-file", "/root/token",
               "--endpoint", f"{sandbox.endpoint}/client/v4", "--yes"])
     # the line that `init` prints, put in by the administrator, ...
@@ -115,7 +117,7 @@ def test_upgrade_restarts_the_agent_and_keeps_its_files(bare):
     before, pid = files_of(host), host.show(SERVICE, "MainPID")
     serial = nginx.served(NAME).serial
     host.run([*APT, "-o", "Dpkg::Options::=--force-confold", "install",
-              deb(package.AGENT, "0.1.1-1")], env=QUIET)
+              deb(package.AGENT, "0.1.1-1")], env=QUIET, timeout=300)
     assert host.read(main).endswith("; mine\n"), "a configuration file is its owner's"
     assert host.show(SERVICE, "MainPID") not in (pid, "0")
     assert host.active(SERVICE) == "active" and host.show(SERVICE, "NRestarts") == "0"
@@ -128,7 +130,7 @@ def test_upgrade_leaves_a_service_alone_that_was_stopped_and_disabled(bare):
     host, _, _ = bare
     host.run(["systemctl", "disable", "--now", SERVICE])
     host.run([*APT, "--allow-downgrades", "-o", "Dpkg::Options::=--force-confold", "install",
-              deb(package.AGENT)], env=QUIET)
+              deb(package.AGENT)], env=QUIET, timeout=300)
     assert host.active(SERVICE) == "inactive"
     assert host.show(SERVICE, "UnitFileState") == "disabled"
     host.run(["systemctl", "enable", "--now", SERVICE])
@@ -137,12 +139,12 @@ def test_upgrade_leaves_a_service_alone_that_was_stopped_and_disabled(bare):
 def test_remove_keeps_keys_and_a_second_install_goes_on(bare):
     host, sandbox, nginx = bare
     before = files_of(host)
-    host.run([*APT, "remove", package.AGENT], env=QUIET)
+    host.run([*APT, "remove", package.AGENT], env=QUIET, timeout=300)
     assert not host.exists(PROGRAM) and host.show(SERVICE, "LoadState") == "not-found"
     assert files_of(host) == before
     host.run(["systemctl", "reload", "nginx"])
     assert nginx.served(NAME).serial == sandbox.issued()[0]["id"], "it goes on serving"
-    host.run([*APT, "install", deb(package.AGENT)], env=QUIET)
+    host.run([*APT, "install", deb(package.AGENT)], env=QUIET, timeout=300)
     assert host.active(SERVICE) == "active", "it is configured already"
     assert host.show(SERVICE, "UnitFileState") == "enabled"
     host.run([PROGRAM, "--renew-now"])
@@ -151,7 +153,7 @@ def test_remove_keeps_keys_and_a_second_install_goes_on(bare):
 
 def test_purge_keeps_keys_unless_told_otherwise(bare):
     host, _, _ = bare
-    done = host.run([*APT, "purge", package.AGENT], env=QUIET)
+    done = host.run([*APT, "purge", package.AGENT], env=QUIET, timeout=300)
     assert f"what is in {STATE_DIRECTORY} and {CONFIG_DIRECTORY} stays" in done.stdout + done.stderr
     left = files_of(host)
     assert any("key.pem" in line for line in left) and any("api-token" in line for line in left)
@@ -159,9 +161,9 @@ def test_purge_keeps_keys_unless_told_otherwise(bare):
     assert host.show(SERVICE, "UnitFileState") == ""
     host.run(["sh", "-c", "! find /etc/systemd -name 'origin-ca*' | grep ."])
 
-    host.run([*APT, "install", deb(package.AGENT)], env=QUIET)
+    host.run([*APT, "install", deb(package.AGENT)], env=QUIET, timeout=300)
     host.write(f"{CONFIG_DIRECTORY}/purge-keys", "")
-    host.run([*APT, "purge", package.AGENT], env=QUIET)
+    host.run([*APT, "purge", package.AGENT], env=QUIET, timeout=300)
     assert not host.exists(STATE_DIRECTORY) and not host.exists(CONFIG_DIRECTORY)
 
 
@@ -185,7 +187,7 @@ PLAYBOOK = """
 def play(host):
     """Runs the playbook; its output, and the counts of its recap."""
     done = host.run(["ansible-playbook", "-vv", "--diff", "-i", "localhost,", "-c", "local", "-e",
-                     "ansible_python_interpreter=/usr/bin/python3", "/root/play.yml"], timeout=180,
+                     "ansible_python_interpreter=/usr/bin/python3", "/root/play.yml"], timeout=600,
                     env={"ANSIBLE_ROLES_PATH": f"{REPOSITORY}/etc/ansible/roles",
                          "ANSIBLE_NOCOLOR": "1"})
     recap = done.stdout.split("PLAY RECAP")[1]
@@ -226,7 +228,7 @@ def test_ansible_role_brings_a_certificate_and_the_second_run_changes_nothing(ba
 
 def test_sandbox_is_a_package_of_its_own(bare):
     host, _, _ = bare
-    host.run([*APT, "install", deb(package.SANDBOX)], env=QUIET)
+    host.run([*APT, "install", deb(package.SANDBOX)], env=QUIET, timeout=300)
     assert host.run(["/usr/bin/origin-ca-sandbox", "--version"]).stdout
     assert "origin-ca-agent" not in host.output(["dpkg", "-L", package.SANDBOX])
 

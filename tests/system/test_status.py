@@ -96,7 +96,8 @@ class Screen:
     def __init__(self, host, command, rows, columns):
         self.master, slave = pty.openpty()
         inner = f"stty rows {rows} cols {columns}; exec {command}"
-        self.process = host.spawn(["setsid", "-c", "-w", "env", "TERM=xterm", "LC_ALL=C.UTF-8", "sh", "-c", inner],
+        self.process = host.spawn(["setsid", "-c", "-w", "env", "TERM=xterm",
+                                   "LC_ALL=C.UTF-8", "sh", "-c", inner],
                                   stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)
         self.text = ""

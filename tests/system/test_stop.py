@@ -28,7 +28,9 @@ def slow_reload(origin, seconds):
 
 
 def start_renewal(origin):
-    return origin.host.spawn([PROGRAM, "--renew-now", "--force", NAME])
+    """Of a certificate that is to cover another name as well."""
+    origin.agent.certificate(NAME, hostnames=[NAME, f"www.{NAME}"])
+    return origin.host.spawn([PROGRAM, "--renew-now"])
 
 
 def stop(process, number=signal.SIGTERM):

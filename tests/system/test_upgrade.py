@@ -13,7 +13,7 @@ import pathlib
 
 import pytest
 
-from agent import CONFIG_DIRECTORY, STATE_DIRECTORY, Agent
+from agent import CONFIG_DIRECTORY, STATE_DIRECTORY, USER, Agent
 from nginx import Nginx
 from origin import NAME
 from product import sandbox_program
@@ -26,7 +26,7 @@ YEAR = 365 * 86400
 
 def configure(agent):
     agent.certificate(NAME, validity="5475d")
-    agent.certificate(OTHER, targets=None, validity="5475d", formats="der p7b p12 combined",
+    agent.certificate(OTHER, targets=None, validity="5475d", formats="der p7b combined",
                       key_type="rsa-2048", chain="root")
 
 
@@ -40,9 +40,11 @@ def upgraded(clean_agent, clean_nginx, request):
     """A host that has just got today's program, with the state directory of an earlier one, whose
     authority is known by its pins."""
     agent, host = clean_agent, clean_agent.host
-    host.run(["tar", "-xzf", str(request.param), "-C", "/var/lib"])
+    host.run(["tar", "-xzf", str(request.param), "-C", "/var/lib", "--no-same-owner"])
+    if agent.has_user:
+        host.run(["chown", "-R", f"{USER}:{USER}", STATE_DIRECTORY])
     roots = {name: host.read(f"{STATE_DIRECTORY}/roots/{name}")
-             for name in host.list(f"{STATE_DIRECTORY}/roots") if name.endswith("_root.pem")}
+             for name in host.list(f"{STATE_DIRECTORY}/roots") if "_root." in name}
     agent.configure(api={"root_sha256": [der_sha256(pem) for pem in roots.values()]})
     configure(agent)
     clean_nginx.add(NAME)

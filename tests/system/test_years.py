@@ -1,5 +1,5 @@
-"""Years in minutes (years.py): suspends, restarts, clocks that are set wrong both ways, a month without
-the API, new roots in 2029.
+"""Years in minutes (years.py): suspends, restarts, clocks that are set wrong both ways, a month
+without the API, new roots in 2029.
 
 ORIGIN_CA_YEARS=15 lives through fifteen years, sweep by sweep, with an outage that outlasts the
 certificates; without it, the three years with the change of the roots, at fewer looks.
@@ -9,13 +9,12 @@ ORIGIN_CA_YEARS_SEED=N repeats a run.
 import datetime
 import os
 import secrets
-import tempfile
 import time
 
 import pytest
 
 import product
-from years import DAY, HOUR, NAMES, STATE, UNIT, Years
+from years import DAY, HOUR, NAMES, ROOTS, STATE, UNIT, Years
 
 YEARS = int(os.environ.get("ORIGIN_CA_YEARS", "0"))
 SEED = int(os.environ.get("ORIGIN_CA_YEARS_SEED", secrets.randbelow(1 << 31)))
@@ -26,12 +25,12 @@ SPLAY = WINDOW / 10
 
 
 @pytest.fixture(name="years", scope="module")
-def fixture_years():
+def fixture_years(tmp_path_factory):
     build = product.plain_build_directory()
-    with tempfile.TemporaryDirectory(prefix="origin-ca-years.") as root:
-        product.install(build, root)
-        with product.boot_host(root, build) as host:
-            yield Years(host, build, SEED)
+    root = tmp_path_factory.mktemp("installed")
+    product.install(build, root)
+    with product.boot_host(root, build) as host:
+        yield Years(host, build, SEED)
 
 
 def restart_agent(years):
@@ -126,8 +125,9 @@ def new_roots(years):
     """From one day to the next all is signed by roots that nobody here has seen; days later the
     administrator pins them."""
     years.sandbox.stop()
-    years.host.run(["rm", *(f"{years.sandbox.directory}/{name}.{suffix}" for suffix in ("pem", "key")
-                            for name in ("origin_ca_ecc_root", "origin_ca_rsa_root"))])
+    for name in ROOTS:
+        for suffix in ("pem", "key"):
+            years.host.remove(f"{years.sandbox.directory}/{name}.{suffix}")
     years.sandbox.start()
     before = {one["id"] for one in years.issued()}
     deadline = years.world.now() + LIFETIME

@@ -17,7 +17,7 @@ class TurnedClock:
         with open(f"/proc/{host.pid}/root{path}", "r+b") as file:
             self._map = mmap.mmap(file.fileno(), 16)
         self.wall = self.boot = 0
-        self.environment = {"LD_PRELOAD": build / "tests/system/libturned-clock.so",
+        self.environment = {"LD_PRELOAD": f"{build}/tests/system/libturned-clock.so",
                             "TURNED_CLOCK": path}
         if hurry:
             self.environment["TURNED_CLOCK_HURRY"] = "1"

@@ -127,18 +127,57 @@ static void test_renewal_must_leave_the_certificate_some_life(void **state)
 			     "section, such as 33%");
 }
 
-static void test_what_is_not_built_is_refused_by_name(void **state)
+static void test_what_is_done_at_cloudflare_besides(void **state)
 {
 	(void)state;
-	static const char *const values[] = {"ssl_mode = strict", "revoke_superseded = 7d"};
-	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
-		CLEANUP(freep)
-		char *problem = string_format(
-			"\"%s\" is not built yet in this version; remove the line", values[i]);
-		assert_line(values[i], problem);
-	}
-	assert_line("ssl_mode = hard", "ssl_mode = hard: must be \"unmanaged\"; nothing else is "
-				       "built yet in this version");
+	CLEANUP(config_freep)
+	struct config *config = config_of("[certificate a.example]\n"
+					  "targets = nginx\n"
+					  "revoke_superseded = 7d\n"
+					  "ssl_mode = strict-hostnames\n"
+					  "adopt = /srv/a.pem /srv/a.key\n"
+					  "[certificate b.example]\n"
+					  "targets = nginx\n"
+					  "ssl_mode = strict\n"
+					  "adopt = never\n");
+	const struct config_certificate *a = config_certificate_find(config, "a.example");
+	const struct config_certificate *b = config_certificate_find(config, "b.example");
+	assert_int_equal(config->problem_count, 0);
+	assert_int_equal(a->revoke_superseded, 7 * 86400);
+	assert_int_equal(a->ssl_mode, SSL_STRICT_HOSTNAMES);
+	assert_int_equal(a->adopt, ADOPT_FILES);
+	assert_string_equal(a->adopt_certificate, "/srv/a.pem");
+	assert_string_equal(a->adopt_key, "/srv/a.key");
+	assert_int_equal(b->revoke_superseded, -1);
+	assert_int_equal(b->ssl_mode, SSL_STRICT);
+	assert_int_equal(b->adopt, ADOPT_NEVER);
+
+	assert_line("ssl_mode = full", "ssl_mode = full: the agent only ever raises a zone's mode; "
+				       "set it in the dashboard, and write unmanaged");
+	assert_line("adopt = /srv/a.pem", "adopt = /srv/a.pem: needs two paths: of the certificate "
+					  "and of its key; where one file holds both, write it "
+					  "twice");
+	assert_line("adopt = a.pem a.key", "adopt = a.pem a.key: not auto, never, or the absolute "
+					   "paths of a certificate and its key; write adopt = "
+					   "/path/cert.pem /path/key.pem");
+	assert_line("revoke_superseded = soon", "revoke_superseded = soon: not a duration; write a "
+						"whole number and s, m, h or d, such as 30m");
+}
+
+static void test_what_waits_for_a_handshake_needs_targets_that_are_asked(void **state)
+{
+	(void)state;
+	assert_text_problems(
+		"[certificate a.example]\nrevoke_superseded = 7d\n",
+		"(warning) /c/agent.ini:2: \"revoke_superseded\" has no effect: it waits for a "
+		"handshake with every target, and there is none; name targets that are "
+		"probed, or remove the line");
+	assert_text_problems(
+		"[target nginx]\nprobe = none\n"
+		"[certificate a.example]\ntargets = nginx\nssl_mode = strict\n",
+		"(warning) /c/agent.ini:5: \"ssl_mode\" has no effect: it waits for a handshake "
+		"with every target, and one has probe = none; name targets that are "
+		"probed, or remove the line");
 }
 
 static void test_hostnames_that_are_one_name_both_lines(void **state)
@@ -207,7 +246,8 @@ int main(void)
 		cmocka_unit_test(test_every_built_key_is_read),
 		cmocka_unit_test(test_wrong_values_say_what_is_right),
 		cmocka_unit_test(test_renewal_must_leave_the_certificate_some_life),
-		cmocka_unit_test(test_what_is_not_built_is_refused_by_name),
+		cmocka_unit_test(test_what_is_done_at_cloudflare_besides),
+		cmocka_unit_test(test_what_waits_for_a_handshake_needs_targets_that_are_asked),
 		cmocka_unit_test(test_hostnames_that_are_one_name_both_lines),
 		cmocka_unit_test(test_a_wildcard_beside_a_name_it_covers_is_fine),
 		cmocka_unit_test(test_bad_hostnames_name_their_own_line),

@@ -22,11 +22,11 @@ static struct config *config_taken(const char *text)
 	return config;
 }
 
-static void test_each_example_of_the_documentation_is_taken(void **state)
+/* How many there were. */
+static unsigned examples_take(const char *name)
 {
-	(void)state;
 	static const char fence[] = "\n```ini\n";
-	CLEANUP(freep) char *text = sample_read("docs/configuration.md");
+	CLEANUP(freep) char *text = sample_read(name);
 	unsigned examples = 0;
 	for (const char *at = strstr(text, fence); at; at = strstr(at, fence), examples++) {
 		at += strlen(fence);
@@ -38,7 +38,14 @@ static void test_each_example_of_the_documentation_is_taken(void **state)
 		assert_true(config->certificate_count + config->target_count > 0 ||
 			    config->apis[0]->place.line > 0);
 	}
-	assert_true(examples >= 10);
+	return examples;
+}
+
+static void test_each_example_of_the_documentation_is_taken(void **state)
+{
+	(void)state;
+	assert_true(examples_take("docs/configuration.md") >= 10);
+	assert_int_equal(examples_take("docs/remote.md"), 4);
 }
 
 /* ";key = value", ";[section]" and ";  an indented line", but no "; comment". */
@@ -66,7 +73,7 @@ static void test_each_line_of_the_sample_can_be_put_to_use(void **state)
 	CLEANUP(config_freep) struct config *all = config_taken(buffer_text(&used));
 	assert_int_equal(all->certificate_count, 2);
 	assert_int_equal(certificate_of(all, "example.com")->hostnames.count, 4);
-	assert_int_equal(all->target_count, 4);
+	assert_int_equal(all->target_count, 7);
 	assert_int_equal(config_api_find(all, "")->root_sha256.count, 1);
 	buffer_free(&used);
 }

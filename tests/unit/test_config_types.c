@@ -144,9 +144,10 @@ static void test_types_that_are_none_are_refused(void **state)
 	(void)state;
 	assert_text_problems("[target web]\ntype = apache2\n[target x]\n",
 			     "/c/agent.ini:2: type = apache2: must be one of: nginx, apache, "
-			     "tomcat, haproxy, custom; did you mean \"apache\"?\n"
+			     "tomcat, haproxy, custom, cpanel, aws-acm, iis; did you mean "
+			     "\"apache\"?\n"
 			     "/c/agent.ini:3: [target x] has no type; write \"type = ...\", one of "
-			     "nginx, apache, tomcat, haproxy and custom");
+			     "nginx, apache, tomcat, haproxy, cpanel, aws-acm, iis and custom");
 	assert_text_problems("[target nginx]\nconfig_test = yes\n",
 			     "/c/agent.ini:2: config_test = yes: not a systemd service; "
 			     "write \"yes.service\"");

@@ -1,4 +1,4 @@
-#include "target/words.h"
+#include "base/words.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /*
  * words.h - what another program said, made fit for our messages and logs.
  */
-#ifndef ORIGIN_CA_TARGET_WORDS_H
-#define ORIGIN_CA_TARGET_WORDS_H
+#ifndef ORIGIN_CA_BASE_WORDS_H
+#define ORIGIN_CA_BASE_WORDS_H
 
 #include <stddef.h>
 

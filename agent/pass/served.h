@@ -1,0 +1,12 @@
+/* served.h - a full pass asks the servers again: what was verified once may have been changed
+ * behind our back. */
+#ifndef ORIGIN_CA_PASS_SERVED_H
+#define ORIGIN_CA_PASS_SERVED_H
+
+#include "pass/pass.h"
+
+/* A handshake for each verified certificate of the targets of this host, or of the remote ones:
+ * what shows another leaf is not verified any more, and REDEPLOY_SERVED is a reason to deploy. */
+void served_look(struct pass *pass, bool remote);
+
+#endif

@@ -1,0 +1,190 @@
+#include "pass/superseded.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cloudflare/origin_ca.h"
+#include "pass/attempt.h"
+#include "pass/issue.h"
+#include "pass/schedule.h"
+#include "pass/serving.h"
+#include "pass/verify.h"
+
+enum {
+	REVOCATIONS_LIMIT = 100 /* of a pass */
+};
+
+/* "SHA-256 of the machine's id and the serial": true only on the machine that asked. */
+static void mark_of(const struct state *state, char mark[static SHA256_TEXT_SIZE])
+{
+	CLEANUP(buffer_free) struct buffer text = BUFFER(512);
+	CLEANUP(buffer_free) struct buffer id = BUFFER(256);
+	if (file_read("/etc/machine-id", &id, NULL) < 0)
+		buffer_add_text(&id, "no machine id");
+	buffer_add_format(&text, "%s %s", buffer_text(&id), state->facts.serial);
+	digest_sha256(buffer_text(&text), text.length, mark);
+}
+
+void superseded_mark(struct pass_job *job)
+{
+	char mark[SHA256_TEXT_SIZE];
+	mark_of(&job->state, mark);
+	free(job->state.issued_mark);
+	job->state.issued_mark = string_copy(mark);
+}
+
+void superseded_note(const struct pass *pass, struct pass_job *job)
+{
+	struct state *state = &job->state;
+	char mark[SHA256_TEXT_SIZE];
+	if (job->certificate->revoke_superseded < 0 || !state->newest || !state->id ||
+	    state->imported || state->facts.not_after <= pass->now)
+		return;
+	mark_of(state, mark);
+	if (!state->issued_mark || strcmp(state->issued_mark, mark) != 0)
+		return;
+	state_superseded_add(state, state->id, state->facts.not_after);
+	job->dirty = true;
+}
+
+/* The moment from which the newest was verified on every target; 0: it is not, or is not asked. */
+static int64_t verified_since(const struct pass_job *job)
+{
+	int64_t since = 0;
+	for (size_t i = 0; i < job->target_count; i++) {
+		const struct config_target *target = job->targets[i].target;
+		const struct state_target *state = state_target_find(&job->state, target->name);
+		if (!target->probe_host || !job->targets[i].verified || !state ||
+		    state->verified_generation != job->state.newest)
+			return 0;
+		if (state->verified_at > since)
+			since = state->verified_at;
+	}
+	return since;
+}
+
+/* The newest itself, and what has expired, need no revocation. */
+static void forget_done(const struct pass *pass, struct pass_job *job)
+{
+	struct state *state = &job->state;
+	for (size_t i = state->superseded_count; i > 0; i--)
+		if (state->superseded[i - 1].not_after <= pass->now) {
+			state_superseded_drop(state, i - 1);
+			job->dirty = true;
+		}
+}
+
+static size_t first_to_revoke(const struct state *state)
+{
+	size_t i = 0;
+	while (i < state->superseded_count && state->id &&
+	       strcmp(state->superseded[i].id, state->id) == 0)
+		i++;
+	return i;
+}
+
+int64_t superseded_due(const struct pass_job *job)
+{
+	const struct state *state = &job->state;
+	int64_t grace = job->certificate->revoke_superseded;
+	int64_t since = verified_since(job);
+	if (grace < 0 || !since || first_to_revoke(state) == state->superseded_count)
+		return 0;
+	int64_t due = since + grace;
+	return state->revoke.count && state->revoke.next > due ? state->revoke.next : due;
+}
+
+/* Every target shows the newest now, and none the one that is to go. */
+static int confirm(struct pass *pass, struct pass_job *job, const char *id, struct error *error)
+{
+	struct serving_question question = {id, &job->certificate->hostnames, KEY_TYPE_COUNT};
+	struct serving serving = {0};
+	CLEANUP(probe_freep) struct probe *probe = NULL;
+	int result = probe_new(&probe, error);
+	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
+		const struct config_target *target = job->targets[i].target;
+		struct verify verify;
+		verify_begin(&verify, pass, job, &job->targets[i]);
+		verify_look(&verify, probe, clock_monotonic_ms() + target->probe_timeout * 1000);
+		if (!verify_holds(&verify))
+			result = error_set(error, ERROR_DEPLOY, -ESTALE,
+					   "%s does not show generation %u now", target->name,
+					   job->state.newest);
+		verify_end(&verify);
+	}
+	if (result == 0)
+		result = serving_look(pass->config, &question, &serving, error);
+	for (size_t i = 0; result == 0 && i < serving.count; i++)
+		if (serving.items[i].answer == SERVING_SHOWN)
+			result =
+				error_set(error, ERROR_DEPLOY, -EBUSY, "%s still shows it for %s",
+					  serving.items[i].target->name, serving.items[i].hostname);
+	serving_free(&serving);
+	return result;
+}
+
+static int revoke_one(struct pass *pass, struct pass_job *job, size_t index, struct error *error)
+{
+	struct state *state = &job->state;
+	struct pass_account *account = attempt_account(pass, job->certificate->api);
+	CLEANUP(freep) char *id = string_copy(state->superseded[index].id);
+	int result = confirm(pass, job, id, error);
+	if (result == 0 && !issue_account_ready(pass, account))
+		result = attempt_account_usable(account, error);
+	if (result == 0)
+		result = origin_ca_revoke(account->client, id, error);
+	/* It is gone there: nothing is left to revoke. */
+	if (result == -ENOENT) {
+		error_clear(error);
+		result = 0;
+	}
+	if (result < 0)
+		return error_prefix(error, "cannot revoke the superseded certificate %s", id);
+	state_superseded_drop(state, index);
+	state_event_add(state, pass->now, "withdrawn", "superseded certificate, serial %s", id);
+	log_notice("%s: revoked the superseded certificate %s", job->certificate->name, id);
+	job->revoked = true;
+	job->dirty = true;
+	return 0;
+}
+
+static void revoke_job(struct pass *pass, struct pass_job *job, unsigned *count)
+{
+	struct state *state = &job->state;
+	forget_done(pass, job);
+	int64_t due = superseded_due(job);
+	bool waits = state->revoke.count && !pass->options.now && pass->now < state->revoke.next;
+	if (!due || waits || pass->now < verified_since(job) + job->certificate->revoke_superseded)
+		return;
+	for (size_t i = first_to_revoke(state);
+	     i < state->superseded_count && *count < REVOCATIONS_LIMIT;
+	     i = first_to_revoke(state)) {
+		struct error error = {0};
+		++*count;
+		if (revoke_one(pass, job, i, &error) == 0) {
+			state_attempt_clear(&state->revoke);
+			continue;
+		}
+		int64_t next = schedule_retry(&error, state->revoke.count + 1, SCHEDULE_NEVER,
+					      pass->jitter, pass->now);
+		state_attempt_fail(&state->revoke, &error, pass->now, next, NULL);
+		job->notice = error;
+		job->dirty = true;
+		return;
+	}
+}
+
+void superseded_revoke_all(struct pass *pass)
+{
+	unsigned count = 0;
+	/* By a clock that is wrong no time of grace is over. */
+	for (size_t i = 0; i < pass->job_count && !pass->clock.error.code; i++) {
+		struct pass_job *job = &pass->jobs[i];
+		if (job->settled || job->certificate->revoke_superseded < 0 ||
+		    job->state.superseded_count == 0 || !pass_job_current(pass, job))
+			continue;
+		revoke_job(pass, job, &count);
+	}
+}

@@ -1,0 +1,73 @@
+/* What a certificate's state says of Cloudflare's side: revocation, adoption, the zone's mode. */
+#include <string.h>
+
+#include "store/state_parts.h"
+
+void state_cloud_read(const cJSON *object, struct state *state)
+{
+	state->imported = json_true(object, "imported");
+	state->issued_mark = state_read_text(object, "issued_mark");
+	state->revoked_serial = state_read_text(object, "revoked_serial");
+	state->revocation_at = state_read_time(object, "revocation_at");
+	state->ssl_mode_done = state_read_text(object, "ssl_mode_done");
+	state_read_attempt(object, "revoke", &state->revoke);
+	state_read_attempt(object, "ssl_mode", &state->ssl_mode);
+	const cJSON *item = state_last_items(cJSON_GetObjectItemCaseSensitive(object, "superseded"),
+					     STATE_SUPERSEDED);
+	for (; item; item = item->next) {
+		CLEANUP(freep) char *id = state_read_text(item, "id");
+		if (id)
+			state_superseded_add(state, id, state_read_time(item, "not_after"));
+	}
+}
+
+void state_cloud_write(cJSON *object, const struct state *state)
+{
+	if (state->imported)
+		json_add_bool(object, "imported", true);
+	json_add_string(object, "issued_mark", state->issued_mark);
+	json_add_string(object, "revoked_serial", state->revoked_serial);
+	if (state->revocation_at)
+		json_add_integer(object, "revocation_at", state->revocation_at);
+	json_add_string(object, "ssl_mode_done", state->ssl_mode_done);
+	state_write_attempt(object, "revoke", &state->revoke);
+	state_write_attempt(object, "ssl_mode", &state->ssl_mode);
+	if (state->superseded_count == 0)
+		return;
+	cJSON *array = json_add_array(object, "superseded");
+	for (size_t i = 0; i < state->superseded_count; i++) {
+		cJSON *item = json_append_object(array);
+		json_add_string(item, "id", state->superseded[i].id);
+		json_add_integer(item, "not_after", state->superseded[i].not_after);
+	}
+}
+
+void state_cloud_free(struct state *state)
+{
+	free(state->issued_mark);
+	free(state->revoked_serial);
+	free(state->ssl_mode_done);
+	state_attempt_free(&state->revoke);
+	state_attempt_free(&state->ssl_mode);
+	for (size_t i = 0; i < state->superseded_count; i++)
+		free(state->superseded[i].id);
+}
+
+void state_superseded_add(struct state *state, const char *id, int64_t not_after)
+{
+	for (size_t i = 0; i < state->superseded_count; i++)
+		if (strcmp(state->superseded[i].id, id) == 0)
+			return;
+	if (state->superseded_count == STATE_SUPERSEDED)
+		state_superseded_drop(state, 0);
+	state->superseded[state->superseded_count++] =
+		(struct state_superseded){string_copy(id), not_after};
+}
+
+void state_superseded_drop(struct state *state, size_t index)
+{
+	free(state->superseded[index].id);
+	state->superseded_count--;
+	memmove(&state->superseded[index], &state->superseded[index + 1],
+		(state->superseded_count - index) * sizeof(state->superseded[0]));
+}

@@ -1,0 +1,245 @@
+"""What the agent looks at and changes at Cloudflare besides issuing: revocation, what is
+superseded, the zone's mode, several accounts."""
+
+import json
+
+import pytest
+
+from agent import CONFIG_DIRECTORY, section
+from origin import NAME
+
+ORG = "shop.example.org"
+
+
+@pytest.fixture(autouse=True)
+def zone_as_on_the_first_day(origin):
+    for zone in (NAME, "example.org"):
+        origin.sandbox.setting(zone, "ssl", "full")
+        origin.sandbox.setting(zone, "ssl_automatic_mode", "custom")
+        origin.sandbox.request("PUT", f"/sandbox/zones/{zone}", {"ruleset": None})
+    origin.sandbox.mark()
+
+
+def asked(origin, *, listed):
+    """How often certificates were listed, or asked for one by one."""
+    return sum(one["method"] == "GET" and "/certificates" in one["path"]
+               and one["path"].endswith("/certificates") == listed
+               for one in origin.sandbox.requests())
+
+
+# --- revoked at Cloudflare
+
+def test_revoked_certificate_is_replaced_at_once(origin):
+    agent = origin.agent
+    old = origin.served()
+    assert not agent.renew(NAME, check=0).json["changed"] and asked(origin, listed=False) == 1
+    origin.sandbox.request("DELETE", f"/certificates/{old}")
+    # once a day, however often somebody looks
+    assert not agent.renew(NAME, check=0).json["changed"] and asked(origin, listed=False) == 1
+    state = agent.state_path("certificates", NAME, "state.json")
+    known = json.loads(origin.host.read(state))
+    known["revocation_at"] -= 90000
+    origin.host.write(state, json.dumps(known))
+    done = agent.renew(NAME, check=0)
+    assert done.certificate(NAME)["issued"] and origin.served() not in (old, None)
+    assert "was revoked at Cloudflare" in done.stderr
+    assert "revoked" in [one["event"] for one in agent.state(NAME)["history"]]
+    assert agent.status(check=0).certificate(NAME)["reissue"] == []
+    assert len(origin.serials()) == 1
+
+
+def test_many_of_one_zone_are_asked_about_in_one_listing(origin):
+    agent = origin.agent
+    for number in range(5):
+        agent.certificate(f"c{number}", targets=None, hostnames=[f"c{number}.example.com"])
+    agent.renew(check=0)
+    origin.sandbox.mark()
+    agent.renew("c0", "c1", "c2", "c3", "c4", check=0)
+    assert asked(origin, listed=True) == 1 and asked(origin, listed=False) == 0
+    # what is settled asks nobody
+    origin.sandbox.mark()
+    agent.scheduled_pass(check=0)
+    assert asked(origin, listed=True) == asked(origin, listed=False) == 0
+
+
+def test_api_that_is_down_keeps_nobody_from_serving(origin):
+    origin.sandbox.fault("GET /certificates/*:1000:always")
+    done = origin.agent.renew(NAME, check=0)
+    assert not done.json["changed"] and done.certificate(NAME)["outcome"] == "current"
+
+
+# --- revoke_superseded
+
+def test_superseded_is_revoked_after_the_successor_was_seen(origin):
+    agent = origin.agent
+    agent.certificate(NAME, revoke_superseded="0s")
+    agent.renew(check=0)
+    old = origin.served()
+    done = agent.renew(NAME, force=True, check=0)
+    assert origin.sandbox.revoked()[-1] == old and origin.served() != old
+    assert f"revoked the superseded certificate {old}" in done.stderr
+    # a failure is told, kept, and tried again
+    old = origin.served()
+    origin.sandbox.fault("DELETE /certificates/*:1000:always")
+    done = agent.renew(NAME, force=True, check=0)
+    assert old in done.certificate(NAME)["notice"]["message"]
+    assert agent.state(NAME)["revoke"]["class"] == "transient"
+    assert old not in origin.sandbox.revoked()
+    origin.sandbox.clear_faults()
+    agent.renew(check=0)
+    assert origin.sandbox.revoked()[-1] == old
+    assert "revoke" not in agent.state(NAME) and "superseded" not in agent.state(NAME)
+
+
+def test_superseded_waits_for_the_time_of_grace(origin):
+    agent = origin.agent
+    agent.certificate(NAME, revoke_superseded="1h")
+    agent.renew(check=0)
+    old = origin.served()
+    agent.renew(NAME, force=True, check=0)
+    agent.scheduled_pass(check=0)
+    assert old not in origin.sandbox.revoked()
+    assert [one["id"] for one in agent.state(NAME)["superseded"]] == [old]
+    note = json.loads(origin.host.read(agent.state_path("schedule.json")))
+    assert note["next_at"] - note["finished_at"] <= 3600
+    # the time is over: no pass trusts what was settled
+    state = agent.state_path("certificates", NAME, "state.json")
+    known = json.loads(origin.host.read(state))
+    known["targets"][0]["verified_at"] -= 3700
+    origin.host.write(state, json.dumps(known))
+    agent.scheduled_pass(check=0)
+    assert origin.sandbox.revoked()[-1] == old
+
+
+def test_what_another_machine_may_serve_is_never_revoked(origin):
+    agent = origin.agent
+    agent.certificate(NAME, revoke_superseded="0s")
+    agent.renew(check=0)
+    state = agent.state_path("certificates", NAME, "state.json")
+    known = json.loads(origin.host.read(state))
+    known["issued_mark"] = "0" * 64    # as of the machine that this one was copied from
+    origin.host.write(state, json.dumps(known))
+    before = origin.sandbox.revoked()
+    agent.renew(NAME, force=True, check=0)
+    assert origin.sandbox.revoked() == before
+
+
+# --- ssl_mode
+
+def test_zone_becomes_strict_only_after_the_handshake_and_only_once(origin):
+    agent, sandbox = origin.agent, origin.sandbox
+    agent.certificate("new", hostnames=["www.example.com"], ssl_mode="strict")
+    agent.renew("new", check=1)    # nginx does not include its snippet
+    assert sandbox.setting(NAME, "ssl") == "full"
+    agent.remove("new")
+    agent.certificate(NAME, ssl_mode="strict")
+    done = agent.renew(check=0)
+    assert sandbox.setting(NAME, "ssl") == "strict" and "Full (strict)" in done.stderr
+    assert sandbox.setting("example.org", "ssl") == "full"
+    assert "ssl-mode" in [one["event"] for one in agent.state(NAME)["history"]]
+    sandbox.setting(NAME, "ssl", "full")    # somebody's decision
+    agent.renew(NAME, check=0)
+    assert sandbox.setting(NAME, "ssl") == "full"
+    warned = [one for one in agent.check().json["findings"] if one["subject"] == NAME
+              and 'mode "full"' in one["message"]]
+    assert warned[0]["level"] == "warning"
+
+
+def test_zone_with_automatic_mode_is_left_alone(origin):
+    agent, sandbox = origin.agent, origin.sandbox
+    sandbox.setting(NAME, "ssl_automatic_mode", "auto")
+    for mode in ("strict", "strict-hostnames"):
+        agent.certificate(NAME, ssl_mode=mode)
+        notice = agent.renew(NAME, check=0).certificate(NAME)["notice"]
+        assert "automatic SSL/TLS mode is on" in notice["message"]
+        assert sandbox.setting(NAME, "ssl") == "full"
+    sandbox.setting(NAME, "ssl_automatic_mode", "custom")
+    agent.certificate(NAME, ssl_mode="strict")
+    agent.renew(check=0)
+    assert sandbox.setting(NAME, "ssl") == "strict"
+
+
+def test_permission_that_lacks_is_named_and_the_rest_goes_on(origin):
+    agent, sandbox = origin.agent, origin.sandbox
+    agent.token(sandbox.token_that("issues"))
+    for mode, permission in (("strict", "Zone Settings"), ("strict-hostnames", "Config Rules")):
+        agent.certificate(NAME, ssl_mode=mode, hostnames=[NAME])
+        one = agent.renew(NAME, check=0).certificate(NAME)
+        assert permission in one["notice"]["remedy"] and "error" not in one
+    found = {one["message"] for one in agent.check(check=0).json["findings"]}
+    assert any("Zone > DNS > Read" in message for message in found)
+    assert sandbox.setting(NAME, "ssl") == "full"
+    agent.token(sandbox.token)
+    agent.renew(NAME, check=0)
+    zone = sandbox.zone_id(NAME)
+    rules = sandbox.request("GET", f"/zones/{zone}/rulesets/phases/http_config_settings/"
+                            "entrypoint").result["rules"]
+    assert [rule["expression"] for rule in rules] == [f'http.host in {{"{NAME}"}}']
+
+
+def test_rule_is_appended_and_others_stay(origin):
+    agent, sandbox = origin.agent, origin.sandbox
+    entrypoint = (f"/zones/{sandbox.zone_id(NAME)}/rulesets/phases/http_config_settings/"
+                  "entrypoint")
+    other = {"action": "set_config", "action_parameters": {"ssl": "flexible"},
+             "expression": 'http.host eq "legacy.example.com"', "description": "somebody's"}
+    sandbox.request("PUT", entrypoint, {"rules": [other]})
+    agent.certificate(NAME, ssl_mode="strict-hostnames")
+    for _ in range(2):
+        agent.renew(NAME, check=0)
+        rules = sandbox.request("GET", entrypoint).result["rules"]
+        assert [rule["description"] for rule in rules] == ["somebody's", f"origin-ca-agent {NAME}"]
+        assert rules[1]["action_parameters"] == {"ssl": "strict"}
+        assert rules[1]["expression"] == (f'ends_with(http.host, ".{NAME}") or '
+                                          f'http.host in {{"{NAME}"}}')
+    assert sandbox.setting(NAME, "ssl") == "full"
+    assert len(sandbox.requests("PUT")) == 2    # this test's own
+
+
+# --- check
+
+def test_check_warns_of_what_visitors_would_see(origin):
+    agent, sandbox = origin.agent, origin.sandbox
+    agent.certificate("direct", targets=None, hostnames=["direct.example.com"])
+    agent.certificate(NAME, authenticated_origin_pulls=True)
+    sandbox.setting(NAME, "tls_client_auth", "off")
+
+    def warnings():
+        return [one["message"] for one in agent.check().json["findings"]
+                if one["level"] == "warning"]
+
+    told = warnings()
+    assert "not proxied: direct.example.com" in told
+    assert any("Authenticated Origin Pulls are off" in one for one in told)
+    sandbox.setting(NAME, "tls_client_auth", "on")
+    assert warnings() == ["not proxied: direct.example.com"]
+
+
+# --- several accounts
+
+def test_two_accounts_each_with_its_own_zone(origin):
+    agent, sandbox, host = origin.agent, origin.sandbox, origin.host
+    agent.token(sandbox.token_that("com"))
+    host.write(f"{CONFIG_DIRECTORY}/org-token", sandbox.token_that("org") + "\n", mode=0o600)
+    agent.configure(more=section("api org", {
+        "endpoint": f"{sandbox.endpoint}/client/v4",
+        "ca_file": f"{CONFIG_DIRECTORY}/sandbox-ca.pem",
+        "token_file": f"{CONFIG_DIRECTORY}/org-token", **agent.roots}))
+    agent.certificate(ORG, targets=None, hostnames=[ORG], api="org")
+    agent.renew(check=0)
+    serial = origin.serials()[-1]
+    listed = agent.command("list", "--json", check=0).json
+    assert {(zone["api"], zone["name"]) for zone in listed["zones"]} == {
+        ("", NAME), ("org", "example.org")}
+    ours = {one["id"]: one["state"] for one in listed["certificates"] if "certificate" in one}
+    assert ours[origin.served()] == "served" and ours[serial] == "current"
+    assert agent.command("show", "--json", serial, check=0).json["api"] == "org"
+    only = agent.command("list", "--json", "--zone", "example.org", check=0).json
+    assert [zone["name"] for zone in only["zones"]] == ["example.org"]
+    assert {one["subject"] for one in agent.check(check=0).json["findings"]} >= {
+        "[api]", "[api org]"}
+    # one whose token ends keeps the other from nothing
+    host.write(f"{CONFIG_DIRECTORY}/org-token", sandbox.token_that("expired") + "\n", mode=0o600)
+    listed = agent.command("list", "--json", check=1).json
+    assert origin.served() in {one["id"] for one in listed["certificates"]}
+    assert agent.renew(NAME, force=True, check=0).certificate(NAME)["issued"]

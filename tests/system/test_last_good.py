@@ -1,0 +1,67 @@
+"""A drop-in that turns bad while the service runs costs its certificates nothing."""
+
+from agent import CONFIG_DIRECTORY, SERVICE
+from origin import NAME
+
+BAD = f"{CONFIG_DIRECTORY}/conf.d/{NAME}.ini"
+
+
+def test_bad_drop_in_is_told_of_and_its_last_good_definition_goes_on(service):
+    """Seen at once, kept over a restart of the service and by the commands, and renewed by."""
+    agent, host = service.agent, service.host
+    agent.certificate(NAME, targets=None, hostnames=["a.example.com"])
+    agent.start()
+    service.settled()
+    host.write(BAD, f"[certificate {NAME}]\nhostnames = b.example.com\nvaliditi = 7d\n")
+    words = ("example.com.ini:3", "validiti", "its last good definition, of 20", "is in force")
+    host.wait(lambda: service.says(*words), 60, agent.journal)
+    service.settled()
+    assert service.status_text().startswith("1 of 1")
+
+    for done in (agent.status(check=3), agent.check(check=3), agent.renew(check=3)):
+        told = done.stderr + done.stdout
+        assert all(word in told for word in words), told
+    assert agent.status(check=3).certificate(NAME)["hostnames"] == ["a.example.com"]
+    host.run(["systemctl", "restart", SERVICE])
+    service.settled()
+    assert service.status_text().startswith("1 of 1")
+    agent.renew(NAME, force=True, check=3)
+    assert [one["hostnames"] for one in agent.sandbox.issued()] == [["a.example.com"]] * 2
+    assert host.stat(agent.state_path("definitions.json")).startswith("600 ")
+
+    host.write(BAD, f"[certificate {NAME}]\nhostnames = b.example.com\n")
+    host.wait(lambda: len(agent.sandbox.issued()) == 3, 60, agent.journal)
+    service.settled()
+    assert agent.sandbox.issued()[-1]["hostnames"] == ["b.example.com"]
+    assert agent.status(check=0).json["problems"] == []
+
+    host.remove(BAD)
+    host.wait(lambda: "last good" not in host.read(agent.state_path("definitions.json")) and
+              NAME not in host.read(agent.state_path("definitions.json")), 60, "it is forgotten")
+
+
+def test_pass_that_crashes_is_in_the_status_until_one_ends_well(service):
+    """Killed by a signal; a changed file ends the pause at once."""
+    agent, host = service.agent, service.host
+    agent.configure(api={"timeout": "1h"})
+    agent.sandbox.fault("POST /certificates:hang:always")
+    agent.start(wait=False)
+    pid = None
+
+    def child():
+        nonlocal pid
+        pid = next((one for one, _ in service.children()), None)
+        return pid and agent.sandbox.requests("POST", "/certificates") is not None
+
+    host.wait(child, 60, agent.journal)
+    host.run(["kill", "-SEGV", str(pid)])
+    host.wait(lambda: service.says("a pass was ended by signal 11"), 60, agent.journal)
+    host.wait(lambda: "last_pass" in agent.status().json, 60, "it is written down")
+    told = agent.status().json["last_pass"]
+    assert told["signal"] == 11 and told["failures"] >= 1 and not told["out_of_time"]
+    assert told["ended"].startswith("was ended by signal 11 (Segmentation fault")
+    assert "signal 11" in agent.command("status").stdout
+    agent.sandbox.clear_faults()
+    agent.configure()
+    host.wait(lambda: service.status_text().startswith("1 of 1"), 60, agent.journal)
+    assert "last_pass" not in agent.status(check=0).json

@@ -1,0 +1,83 @@
+/* state_cloud.c: what a certificate's state says of Cloudflare's side outlives a restart. */
+#include "store_fixture.h"
+
+static void reload(struct fixture *fixture, struct state *state)
+{
+	bool rebuilt = false;
+	assert_int_equal(state_save(fixture->certificate, fixture->where, state, &fixture->error),
+			 0);
+	state_free(state);
+	assert_int_equal(
+		state_load(fixture->certificate, fixture->where, state, &rebuilt, &fixture->error),
+		0);
+	assert_false(rebuilt);
+}
+
+static void test_what_is_superseded_is_kept_once_and_bounded(void **context)
+{
+	struct fixture *fixture = *context;
+	CLEANUP(state_free) struct state state = {0};
+	for (int i = 0; i < STATE_SUPERSEDED + 4; i++) {
+		CLEANUP(freep) char *id = string_format("10000000000000000000000000000%02d", i);
+		state_superseded_add(&state, id, 2000000000 + i);
+		state_superseded_add(&state, id, 2000000000 + i);
+	}
+	reload(fixture, &state);
+	assert_int_equal(state.superseded_count, STATE_SUPERSEDED);
+	assert_string_equal(state.superseded[0].id, "1000000000000000000000000000004");
+	assert_int_equal(state.superseded[0].not_after, 2000000004);
+	state_superseded_drop(&state, 0);
+	reload(fixture, &state);
+	assert_int_equal(state.superseded_count, STATE_SUPERSEDED - 1);
+	assert_string_equal(state.superseded[0].id, "1000000000000000000000000000005");
+}
+
+static void test_marks_moments_and_attempts_outlive_a_restart(void **context)
+{
+	struct fixture *fixture = *context;
+	CLEANUP(state_free)
+	struct state state = {
+		.imported = true,
+		.issued_mark = string_copy("mark"),
+		.revoked_serial = string_copy("17"),
+		.revocation_at = 1234567890,
+		.ssl_mode_done = string_copy("digest"),
+	};
+	error_set(&fixture->error, ERROR_AUTHORIZATION, -EACCES, "no");
+	state_attempt_fail(&state.revoke, &fixture->error, 100, 200, NULL);
+	state_attempt_fail(&state.ssl_mode, &fixture->error, 300, 400, NULL);
+	reload(fixture, &state);
+	assert_true(state.imported);
+	assert_string_equal(state.issued_mark, "mark");
+	assert_string_equal(state.revoked_serial, "17");
+	assert_int_equal(state.revocation_at, 1234567890);
+	assert_string_equal(state.ssl_mode_done, "digest");
+	assert_int_equal(state.revoke.next, 200);
+	assert_int_equal(state.ssl_mode.class, ERROR_AUTHORIZATION);
+}
+
+static void test_state_of_before_has_none_of_it(void **context)
+{
+	struct fixture *fixture = *context;
+	CLEANUP(state_free) struct state state = {.newest = 3};
+	reload(fixture, &state);
+	assert_int_equal(state.newest, 3);
+	assert_false(state.imported);
+	assert_null(state.issued_mark);
+	assert_null(state.revoked_serial);
+	assert_int_equal(state.superseded_count, 0);
+	assert_int_equal(state.revoke.count, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_what_is_superseded_is_kept_once_and_bounded,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_marks_moments_and_attempts_outlive_a_restart,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_state_of_before_has_none_of_it, fixture_setup,
+						fixture_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
