@@ -47,7 +47,8 @@ compressed(packaging/debian/changelog changelog.Debian)
 compressed(CHANGELOG.md changelog)
 add_custom_target(documentation ALL DEPENDS ${pages})
 
-install(FILES README.md docs/configuration.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md docs/configuration.md docs/monitoring.md
+  DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY etc/ansible etc/cloud-init etc/puppet etc/salt etc/terraform
   DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 foreach(part agent sandbox)

@@ -20,7 +20,7 @@ static void note_read(const struct config *config, struct note *note)
 	CLEANUP(closep)
 	int directory = open(config->agent.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0 || note_load(directory, config->agent.state_dir, note, &ignored) < 0)
-		*note = (struct note){0};
+		note_free(note);
 }
 
 static int look(struct status *status, const struct string_list *names, struct error *error)
@@ -47,6 +47,7 @@ int status_look(const char *config_path, const struct string_list *names, struct
 
 void status_free(struct status *status)
 {
+	note_free(&status->note);
 	if (status->pass.config)
 		pass_free(&status->pass);
 	note_free(&status->note);

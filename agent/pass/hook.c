@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/stop.h"
 #include "target/command.h"
 
 enum {
@@ -91,7 +92,7 @@ static void tell_line(const char *text, void *context)
 static bool run_one(struct runs *runs, struct event *event)
 {
 	int64_t left = runs->deadline_ms - clock_monotonic_ms();
-	if (left <= 0)
+	if (left <= 0 || stop_requested())
 		return false;
 	struct string_list environment = {0};
 	struct error error = {0};
@@ -167,7 +168,8 @@ void hook_run(struct pass *pass)
 	size_t left_out = atomic_load(&runs.left_out);
 	if (left_out)
 		event_say(EVENT_HOOK_FAILED,
-			  "event_hook was not run for %zu of %zu events, because %d s were over; "
+			  "event_hook was not run for %zu of %zu events, because %d s were over or "
+			  "the agent is stopping; "
 			  "they are in the journal and in `origin-ca-agent status`",
 			  left_out, pass->event_count, HOOK_TOTAL);
 }

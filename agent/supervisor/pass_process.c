@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/log.h"
 #include "pass/ended.h"
 #include "supervisor/supervisor.h"
@@ -128,7 +129,8 @@ static void tell_end(const struct supervisor *supervisor, const siginfo_t *info)
 		log_notice("the pass has ended; what it left is recovered by the next");
 		return;
 	}
-	log_error("a pass was ended by signal %d (%s%s); what it left is recovered by the next",
+	event_say(EVENT_PASS_FAILED,
+		  "a pass was ended by signal %d (%s%s); what it left is recovered by the next",
 		  info->si_status, strsignal(info->si_status),
 		  info->si_code == CLD_DUMPED ? ", core dumped" : "");
 }
@@ -174,7 +176,8 @@ static int on_kill(sd_event_source *source, uint64_t usec, void *context)
 	struct supervisor *supervisor = context;
 	(void)source;
 	(void)usec;
-	log_error("the pass (process %d) does not end and is killed", (int)supervisor->pass);
+	event_say(EVENT_PASS_FAILED, "the pass (process %d) does not end and is killed",
+		  (int)supervisor->pass);
 	if (supervisor->pass)
 		kill(supervisor->pass, SIGKILL);
 	return 0;
@@ -185,7 +188,8 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *context)
 	struct supervisor *supervisor = context;
 	(void)source;
 	(void)usec;
-	log_error("the pass (process %d) runs longer than pass_timeout and is asked to end",
+	event_say(EVENT_PASS_FAILED,
+		  "the pass (process %d) runs longer than pass_timeout and is asked to end",
 		  (int)supervisor->pass);
 	supervisor->out_of_time = true;
 	supervisor_pass_stop(supervisor, KILL_AFTER);
@@ -260,7 +264,8 @@ int supervisor_pass_start(struct supervisor *supervisor)
 	int result = spawn(supervisor, &supervisor->pass);
 	if (result < 0) {
 		supervisor->pass = 0;
-		log_error("cannot start a pass (%s): %s", supervisor->agent, strerror(-result));
+		event_say(EVENT_PASS_FAILED, "cannot start a pass (%s): %s", supervisor->agent,
+			  strerror(-result));
 		return schedule_after_failure(supervisor, NULL);
 	}
 	sd_notify(false, "STATUS=A pass is running");
