@@ -106,8 +106,8 @@ def test_lost_answer_is_not_imported_twice(clean_agent, amazon):
 
 @pytest.mark.parametrize("action", ["ListCertificates", "ImportCertificate"])
 def test_killed_pass_is_followed_by_one_that_imports_once(clean_agent, amazon, action):
-    """Killed while ACM has the request, carried it out, and has not answered: the first import, which
-    only its tags tell of, and one under an ARN."""
+    """Killed while ACM has the request, carried it out, and has not answered: the first import,
+    which only its tags tell of, and one under an ARN."""
     for imports in (1, 2):
         amazon.mode(f"hold {action}")
         seen = len(amazon.requests(action))

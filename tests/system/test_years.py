@@ -2,8 +2,8 @@
 without the API, new roots in 2029.
 
 ORIGIN_CA_YEARS=15 lives through fifteen years, sweep by sweep, with an outage that outlasts the
-certificates; ORIGIN_CA_YEARS=0, through the three years with the change of the roots, at fewer looks.
-Both take longer than a run of all tests may: without it, nothing is lived through.
+certificates; ORIGIN_CA_YEARS=0, through the three years with the change of the roots, at fewer
+looks. Both take longer than a run of all tests may: without it, nothing is lived through.
 ORIGIN_CA_YEARS_SEED=N repeats a run.
 """
 
