@@ -1,5 +1,6 @@
-"""The service as it is installed: its own user, no capability, the whole sandbox, and a build without
-sanitizers, so that nothing of it is relaxed. It does the whole job for four servers at once."""
+"""The service as it is installed: its own user, no capability, the whole sandbox, and a build
+without sanitizers, so that nothing of it is relaxed. It does the whole job for four servers at once.
+"""
 
 import pathlib
 import re
