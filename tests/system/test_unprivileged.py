@@ -1,5 +1,5 @@
 """The service as it is installed: its own user, no capability, the whole sandbox, and a build
-without sanitizers, so that nothing of it is relaxed. It does the whole job for four servers at once.
+without sanitizers, so that nothing of it is relaxed. The whole job, for four servers at once.
 """
 
 import pathlib
