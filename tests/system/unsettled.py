@@ -1,7 +1,7 @@
 """Tests that have not passed yet since the parts that they test were joined: unsettled.txt.
 
-They are run and reported like the others (XFAIL, XPASS), but do not decide whether a run was good. A
-line is a file or a test, `test_drift.py` or `test_drift.py::test_deleted_snippet_comes_back`; a line
+They are run and reported like the others (XFAIL, XPASS), but do not decide whether a run was good.
+A line is a file or a test, `test_drift.py` or `test_drift.py::test_deleted_snippet_comes_back`; it
 goes when what it names passes. An empty file is the aim.
 """
 
