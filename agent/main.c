@@ -188,6 +188,7 @@ static int dispatch(const char *name, struct command_options *options)
 	options->token = token.text || token.error.code ? &token : NULL;
 	int status = result < 0 ? command_fail(options, PASS_EXIT_FAILED, &error)
 				: command->run(options);
+	options->token = NULL;
 	become_forget(&token);
 	return status;
 }

@@ -120,7 +120,8 @@ static void check_certificate(const struct config_certificate *certificate,
 	check_giving(certificate->name, &certificate->access, findings);
 }
 
-static void check_all(const struct config *config, struct findings *findings)
+static void check_all(const struct config *config, struct service *service,
+		      struct findings *findings)
 {
 	for (size_t i = 0; i < config->problem_count; i++) {
 		const struct config_problem *problem = &config->problems[i];
@@ -132,11 +133,9 @@ static void check_all(const struct config *config, struct findings *findings)
 		      problem->remedy);
 	}
 	CLEANUP(unit_closep) struct unit_bus *bus = NULL;
-	CLEANUP(service_free) struct service service = {0};
-	findings->service = &service;
 	findings->state_dir = config->agent.state_dir;
 	if (unit_open(&bus, NULL) == 0)
-		service_load(bus, &service);
+		service_load(bus, service);
 	check_store(config, findings);
 	check_journal(findings);
 	struct error error = {0};
@@ -161,7 +160,8 @@ int command_check(const struct command_options *options)
 	struct config *loaded = NULL;
 	struct error error = {0};
 	CLEANUP(cJSON_Deletep) cJSON *json = json_object();
-	struct findings findings = {.text = BUFFER(64 << 20)};
+	CLEANUP(service_free) struct service service = {0};
+	struct findings findings = {.text = BUFFER(64 << 20), .service = &service};
 
 	json_add_integer(json, "version", 1);
 	findings.array = json_add_array(json, "findings");
@@ -171,7 +171,7 @@ int command_check(const struct command_options *options)
 		found_error(&findings, options->config_path, &error);
 	} else {
 		command_give_token(options, config);
-		check_all(config, &findings);
+		check_all(config, &service, &findings);
 	}
 
 	int status = findings.failures ? PASS_EXIT_FAILED : PASS_EXIT_CURRENT;

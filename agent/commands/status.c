@@ -50,6 +50,7 @@ void status_free(struct status *status)
 	note_free(&status->note);
 	if (status->pass.config)
 		pass_free(&status->pass);
+	note_free(&status->note);
 	if (status->config)
 		config_free(status->config);
 	*status = (struct status){0};

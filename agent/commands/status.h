@@ -55,7 +55,7 @@ void status_table(const struct status *status, const struct terminal *terminal,
 		  struct buffer *text);
 
 /* One page, HTML in UTF-8, that needs nothing else. */
-void status_html(const struct status *status, struct buffer *text);
+void status_html(const struct status *status, struct buffer *page);
 
 /* The table again whenever it changes, until "q" or a signal; gives the exit status. */
 int status_watch(const struct command_options *options);

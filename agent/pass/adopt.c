@@ -120,8 +120,8 @@ static int store_pair(struct pass *pass, struct pass_job *job, const struct pass
 	/* An open request may have been answered: that certificate would be lost. A key that was
 	 * given is that of an adoption that was cut short. */
 	if (result == 0 && pending_exists(directory) && !pending_is_given(directory)) {
-		result = error_set(error, ERROR_LOCAL, -EBUSY,
-				   "an earlier request for a certificate is still open");
+		error_set(error, ERROR_LOCAL, -EBUSY,
+			  "an earlier request for a certificate is still open");
 		return error_remedy(error, "let `origin-ca-agent --renew-now %s` finish it",
 				    certificate->name);
 	}

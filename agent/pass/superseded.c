@@ -156,7 +156,9 @@ static void revoke_job(struct pass *pass, struct pass_job *job, unsigned *count)
 	forget_done(pass, job);
 	int64_t due = superseded_due(job);
 	bool waits = state->revoke.count && !pass->options.now && pass->now < state->revoke.next;
-	if (!due || waits || pass->now < verified_since(job) + job->certificate->revoke_superseded)
+	/* By the time of now: what was verified in this pass was so after its begin. */
+	if (!due || waits ||
+	    clock_now() < verified_since(job) + job->certificate->revoke_superseded)
 		return;
 	for (size_t i = first_to_revoke(state);
 	     i < state->superseded_count && *count < REVOCATIONS_LIMIT;

@@ -100,15 +100,16 @@ static int schedule_after_failure(struct supervisor *supervisor, const siginfo_t
 		supervisor->failing_since = now;
 
 	bool exited = !info || info->si_code == CLD_EXITED;
+	int code = info ? info->si_status : 0; /* exit status or signal */
 	struct ended ended = {
 		.at = now,
 		.since = supervisor->failing_since,
 		.next_at = now + pause,
 		.count = supervisor->crashes,
-		.signal = exited ? 0 : info->si_status,
-		.exit_status = exited && info ? info->si_status : 0,
+		.signal = exited ? 0 : code,
+		.exit_status = exited ? code : 0,
 		.out_of_time = supervisor->out_of_time && !exited,
-		.configuration = exited && info && info->si_status == EXIT_CONFIGURATION,
+		.configuration = exited && code == EXIT_CONFIGURATION,
 	};
 	record_end(supervisor, &ended);
 	CLEANUP(buffer_free) struct buffer words = BUFFER(1024);

@@ -78,9 +78,15 @@ static bool entry_is_older(sd_journal *journal, const struct query *query)
 	if (query->monotonic_ms == 0)
 		return sd_journal_get_realtime_usec(journal, &stamp) < 0 ||
 		       (int64_t)(stamp / 1000000) < query->since;
-	return sd_journal_get_monotonic_usec(journal, &stamp, &boot) < 0 ||
-	       sd_id128_get_boot(&now) < 0 || !sd_id128_equal(boot, now) ||
-	       (int64_t)(stamp / 1000) < query->monotonic_ms;
+	if (sd_journal_get_monotonic_usec(journal, &stamp, &boot) < 0)
+		return true;
+	if (sd_id128_get_boot(&now) >= 0 && sd_id128_equal(boot, now))
+		return (int64_t)(stamp / 1000) < query->monotonic_ms;
+	/* Of another boot, or of this one and we cannot tell: a sandbox may show another /proc/sys,
+	 * or none. Then the wall clock decides, to the second. */
+	int64_t age = (clock_monotonic_ms() - query->monotonic_ms) / 1000 + 1;
+	return sd_journal_get_realtime_usec(journal, &stamp) < 0 ||
+	       (int64_t)(stamp / 1000000) < clock_now() - age;
 }
 
 static int entry_priority(sd_journal *journal)

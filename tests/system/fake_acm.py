@@ -192,17 +192,22 @@ class Acm(Handler):
         manager = self.manager
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         action = self.headers.get("X-Amz-Target", "").removeprefix("CertificateManager.")
-        mode, signed = manager.mode(action), []
+        mode, signed, refused = manager.mode(action), [], None
         try:
             signed = manager.check_signature(self, body)
-            self.answer(action, mode, json.loads(body))
+        except Refused as refusal:
+            refused = refusal
+        parsed = json.loads(body)
+        shown = {name: value for name, value in parsed.items() if name != "PrivateKey"}
+        manager.note(action=action, body=shown, mode=mode, signed=signed, path=self.path,
+                     headers={name.lower(): value for name, value in self.headers.items()})
+        try:
+            if refused:
+                raise refused
+            self.answer(action, mode, parsed)
         except Refused as refusal:
             self.say(refusal.status, json.dumps({"__type": refusal.kind,
                                                  "message": str(refusal)}))
-        parsed = json.loads(body)
-        parsed.pop("PrivateKey", None)
-        manager.note(action=action, body=parsed, mode=mode, signed=signed, path=self.path,
-                     headers={name.lower(): value for name, value in self.headers.items()})
 
     def answer(self, action, mode, body):
         if mode == "slow":
@@ -219,7 +224,8 @@ class Acm(Handler):
             raise Refused("ValidationException",
                           "bad: " + base64.b64decode(body["PrivateKey"]).decode())
         answer = getattr(self.manager, self.CALLS[action])(body)
-        if mode == "lost":
+        if mode in ("lost", "hold"):
+            time.sleep(20 if mode == "hold" else 0)
             self.close_connection = True
             return
         self.say(200, json.dumps(answer))

@@ -163,6 +163,8 @@ class Api:
             data = getattr(self.account, function.split("/")[1])(parameters)
         except Refused as refusal:
             status, errors = 0, [str(refusal)]
+        if mode == "hold":
+            time.sleep(20)
         text = json.dumps({"status": status, "errors": errors, "messages": None, "data": data,
                            "metadata": {}, "warnings": None})
         cut = len(text) // 2 if mode == "cut" else 0 if mode == "lost" else None

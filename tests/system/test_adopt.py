@@ -2,8 +2,8 @@
 
 import pytest
 
+from agent import USER
 from origin import NAME, Origin
-from nginx import Nginx
 
 NAMES = [NAME, f"*.{NAME}"]
 DIRECTORY = "/srv/before"
@@ -33,6 +33,13 @@ def before(fresh, hostnames=NAMES, directory=DIRECTORY, **options):
     fresh.host.write(f"{directory}/cert.pem", pem)
     fresh.host.write(f"{directory}/key.pem", key, mode=0o600)
     return serial
+
+
+def let_the_agent_read(fresh, path=KEY):
+    """Keys are root's; the agent's user finds one by itself only where it may read it."""
+    if fresh.agent.has_user:
+        fresh.host.run(["chgrp", USER, path])
+        fresh.host.run(["chmod", "640", path])
 
 
 def adopt(fresh, *options, cert=CERT, key=KEY, check=None):
@@ -107,6 +114,7 @@ def test_pair_that_nginx_serves_is_found_and_adopted(fresh):
     fresh.nginx.wait_served(NAME, serial)
     agent.certificate(NAME)
     agent.certificate("fresh", hostnames=["www.example.com"], targets=None)
+    let_the_agent_read(fresh)
     done = agent.renew(check=0)
     assert done.certificate(NAME)["outcome"] == "adopted"
     assert done.certificate(NAME)["serial"] == serial
@@ -123,6 +131,7 @@ def test_adoption_can_be_refused_or_named(fresh):
     serial = before(fresh)
     host.write(f"/etc/nginx/conf.d/{NAME}.conf", BY_HAND.format(name=NAME, cert=CERT, key=KEY))
     host.run(["systemctl", "reload", fresh.nginx.unit])
+    let_the_agent_read(fresh)
     agent.certificate("named", targets=None, hostnames=NAMES, adopt=f"{CERT} {KEY}")
     agent.certificate("wrong", targets=None, adopt=f"{CERT} {KEY}",
                       hostnames=["www.example.com"])
@@ -136,3 +145,17 @@ def test_adoption_can_be_refused_or_named(fresh):
     agent.certificate(NAME, targets="nginx", adopt="never")
     agent.renew(NAME)
     assert len(fresh.serials()) == 2
+
+
+def test_key_that_the_agent_may_not_read_is_told_with_the_command(fresh):
+    agent, host = fresh.agent, fresh.host
+    before(fresh)
+    host.write(f"/etc/nginx/conf.d/{NAME}.conf", BY_HAND.format(name=NAME, cert=CERT, key=KEY))
+    host.run(["systemctl", "reload", fresh.nginx.unit])
+    agent.certificate(NAME)
+    done = agent.renew()
+    assert done.certificate(NAME)["issued"] == agent.has_user
+    if agent.has_user:
+        assert f"sudo origin-ca-agent adopt {CERT} KEY --name {NAME}" in done.stderr
+        assert KEY in done.stderr
+    assert adopt(fresh, "--force", check=0).certificate(NAME)["adopted"]

@@ -104,6 +104,30 @@ def test_lost_answer_is_not_imported_twice(clean_agent, amazon):
     assert len(amazon.requests("ImportCertificate")) == 2
 
 
+@pytest.mark.parametrize("action", ["ListCertificates", "ImportCertificate"])
+def test_killed_pass_is_followed_by_one_that_imports_once(clean_agent, amazon, action):
+    """Killed while ACM has the request, carried it out, and has not answered: the first import,
+    which only its tags tell of, and one under an ARN."""
+    for imports in (1, 2):
+        amazon.mode(f"hold {action}")
+        seen = len(amazon.requests(action))
+        process = amazon.host.spawn(["/usr/sbin/origin-ca-agent", "--renew-now", "--force", NAME],
+                                    env=ENVIRONMENT)
+        held = action if imports == 1 or action == "ImportCertificate" else "DescribeCertificate"
+        if held == "DescribeCertificate":
+            amazon.mode(f"hold {held}")
+            seen = len(amazon.requests(held))
+        amazon.host.wait(lambda: len(amazon.requests(held)) > seen, 30)
+        amazon.host.wait(lambda: held != "ImportCertificate" or amazon.certificates(), 10)
+        process.kill()
+        process.wait(20)
+        amazon.mode()
+        done = clean_agent.renew(NAME, check=0)
+        assert list(amazon.certificates().values()) == [done.certificate(NAME)["serial"]]
+        assert len(amazon.requests("ImportCertificate")) == imports
+        assert done.certificate(NAME)["generation"] == imports
+
+
 def test_throttled_once_goes_on(clean_agent, amazon):
     amazon.mode("once ImportCertificate")
     clean_agent.renew(check=0)

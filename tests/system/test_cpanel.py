@@ -95,6 +95,26 @@ def test_a_lost_answer_is_looked_for_and_not_sent_again(clean_agent, settled):
     assert settled.served(NAME) == done.certificate(NAME)["serial"]
 
 
+@pytest.mark.parametrize("function", ["SSL/installed_hosts", "SSL/install_ssl"])
+def test_killed_pass_is_followed_by_one_that_installs_once(clean_agent, settled, function):
+    """Killed while cPanel has the request, carried it out, and has not answered."""
+    installs, seen = len(settled.installs()), len(settled.requests(function))
+    former = settled.served(NAME)
+    settled.mode(f"hold {function}")
+    process = settled.host.spawn(["/usr/sbin/origin-ca-agent", "--renew-now", "--force", NAME])
+    settled.host.wait(lambda: len(settled.requests(function)) > seen, 30)
+    if function == "SSL/install_ssl":
+        settled.host.wait(lambda: settled.served(NAME) != former, 10)
+    process.kill()
+    process.wait(20)
+    settled.mode()
+    done = clean_agent.renew(NAME, check=0)
+    assert settled.served(NAME) == done.certificate(NAME)["serial"]
+    assert settled.installed("shop.example.com") == done.certificate(NAME)["serial"]
+    assert len(settled.installs()) - installs == 2          # one a website
+    assert done.certificate(NAME)["generation"] == 2
+
+
 def test_former_certificate_comes_back_when_another_server_answers(clean_agent, settled):
     """The probe shows another leaf: what was served before is what cPanel goes back to."""
     former = settled.served(NAME)

@@ -56,12 +56,12 @@ def test_pass_that_crashes_is_in_the_status_until_one_ends_well(service):
     host.wait(child, 60, agent.journal)
     host.run(["kill", "-SEGV", str(pid)])
     host.wait(lambda: service.says("a pass was ended by signal 11"), 60, agent.journal)
-    host.wait(lambda: "last_pass" in agent.status().json, 60, "it is written down")
-    told = agent.status().json["last_pass"]
+    host.wait(lambda: "failed_pass" in agent.status().json, 60, "it is written down")
+    told = agent.status().json["failed_pass"]
     assert told["signal"] == 11 and told["failures"] >= 1 and not told["out_of_time"]
     assert told["ended"].startswith("was ended by signal 11 (Segmentation fault")
     assert "signal 11" in agent.command("status").stdout
     agent.sandbox.clear_faults()
     agent.configure()
     host.wait(lambda: service.status_text().startswith("1 of 1"), 60, agent.journal)
-    assert "last_pass" not in agent.status(check=0).json
+    assert "failed_pass" not in agent.status(check=0).json

@@ -5,6 +5,7 @@ Every jump is held against what the server shows before and after it: `dark` are
 that was no valid certificate. The API lives by the clock of the world; the host's can be set wrong.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import random
 import time
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import PROGRAM, section
@@ -67,7 +69,9 @@ class Years:
                                  if pin not in self.pins]
         for name in ROOTS:
             pem = self.host.read(f"{self.sandbox.directory}/{name}.pem").encode()
-            self.signers.append(x509.load_pem_x509_certificate(pem).public_key())
+            key = x509.load_pem_x509_certificate(pem).public_key()
+            if isinstance(key, ec.EllipticCurvePublicKey):      # as the leaves have
+                self.signers.append(key)
         text = section("agent", {"state_dir": STATE}) + section("api", {
             "endpoint": f"{self.sandbox.endpoint}/client/v4",
             "token_file": self.sandbox.token_file,
@@ -79,6 +83,7 @@ class Years:
     def begin(self):
         for name in NAMES:
             self.nginx.add(name, snippet=f"{STATE}/snippets/nginx/{name}.conf")
+        self.host.run(["mkdir", "-p", STATE])   # root's, so that root is whom all runs as
         self.start()                    # the placeholder is what nginx can start with
         self.host.run(["systemctl", "start", self.nginx.unit])
         self.host.run([*self.environment(), PROGRAM, "--config", CONFIG, "--renew-now"])
@@ -197,10 +202,11 @@ class Years:
     def verify(self, certificate):
         """By one of the roots, as Cloudflare does."""
         for signer in self.signers:
-            if isinstance(signer, ec.EllipticCurvePublicKey):
+            with contextlib.suppress(InvalidSignature):
                 signer.verify(certificate.signature, certificate.tbs_certificate_bytes,
                               ec.ECDSA(certificate.signature_hash_algorithm))
                 return
+        raise AssertionError(f"no root of the API signed {certificate.serial_number}")
 
     def weigh(self):
         files = [path for path in self.state.rglob("*") if path.is_file()]
