@@ -107,7 +107,7 @@ int64_t status_since(const struct pass_job *job)
 char *status_when(int64_t time, int64_t now)
 {
 	char text[DURATION_TEXT_SIZE];
-	if (time >= now)
+	if (time > now)
 		return string_format("in %s", duration_format(time - now, text));
 	return string_format("%s ago", duration_format(now - time, text));
 }

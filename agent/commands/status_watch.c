@@ -103,12 +103,14 @@ static void draw(const struct watch *watch, const char *text)
 	size_t shown = lines > rows ? rows - 1 : lines;
 	for (size_t i = 0; i < shown; i++) {
 		size_t length = strcspn(text, "\n");
+		/* Cleared before: behind a full line it would take the last letter along. */
+		buffer_add_text(&screen, "\033[2K");
 		buffer_add(&screen, text, length);
-		buffer_add_text(&screen, "\033[K\r\n");
+		buffer_add_text(&screen, "\n");
 		text += length + 1;
 	}
 	if (shown < lines)
-		buffer_add_format(&screen, "(%zu more lines)\033[K\r\n", lines - shown);
+		buffer_add_format(&screen, "\033[2K(%zu more lines)\n", lines - shown);
 	buffer_add_text(&screen, "\033[2mq: quit\033[0m\033[K\033[J");
 	put(buffer_text(&screen), screen.length);
 	buffer_free(&screen);

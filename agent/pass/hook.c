@@ -81,9 +81,20 @@ static void environment_of(const struct event *event, struct string_list *list)
 	variable(list, "ORIGIN_CA_REPEATED", event->repeated ? "yes" : "no");
 }
 
+/* What one run says. */
+struct listener {
+	const struct event *event;
+	unsigned lines;
+};
+
 static void tell_line(const char *text, void *context)
 {
-	const struct event *event = context;
+	struct listener *listener = context;
+	const struct event *event = listener->event;
+	if (listener->lines > HOOK_LINES)
+		return;
+	if (listener->lines++ == HOOK_LINES)
+		text = "(it says more, which is left out)";
 	log_info("event_hook (%s of %s): %s", event_types[event->kind].name, event->certificate,
 		 text);
 }
@@ -95,11 +106,12 @@ static bool run_one(struct runs *runs, struct event *event)
 	if (left <= 0 || stop_requested())
 		return false;
 	struct string_list environment = {0};
+	struct listener listener = {.event = event};
 	struct error error = {0};
 	environment_of(event, &environment);
 	int64_t timeout = left < (int64_t)HOOK_TIMEOUT * 1000 ? left : (int64_t)HOOK_TIMEOUT * 1000;
 	if (program_run("event_hook", &runs->pass->config->agent.event_hook, &environment, timeout,
-			tell_line, event, &error) < 0)
+			tell_line, &listener, &error) < 0)
 		event_say(EVENT_HOOK_FAILED, "%s: %s was not told: %s%s%s", event->certificate,
 			  event_types[event->kind].name, error.message, error.remedy[0] ? "; " : "",
 			  error.remedy);
@@ -167,9 +179,11 @@ void hook_run(struct pass *pass)
 	log_progress("%s", "");
 	size_t left_out = atomic_load(&runs.left_out);
 	if (left_out)
-		event_say(EVENT_HOOK_FAILED,
-			  "event_hook was not run for %zu of %zu events, because %d s were over or "
-			  "the agent is stopping; "
-			  "they are in the journal and in `origin-ca-agent status`",
-			  left_out, pass->event_count, HOOK_TOTAL);
+		event_say(
+			EVENT_HOOK_FAILED,
+			"event_hook was not run for %zu of %zu events, because its time (%d s, and "
+			"that of the pass) was over or "
+			"the agent is stopping; "
+			"they are in the journal and in `origin-ca-agent status`",
+			left_out, pass->event_count, HOOK_TOTAL);
 }

@@ -28,6 +28,7 @@
 enum {
 	HOOK_TIMEOUT = 30, /* seconds, of one run */
 	HOOK_TOTAL = 60,   /* of all runs after one pass */
+	HOOK_LINES = 100,  /* of what one run says that are logged */
 	HOOK_TOGETHER = 8, /* certificates whose events are told at the same time */
 };
 
@@ -36,8 +37,8 @@ extern const char *const hook_variables[];
 
 /*
  * Runs it for pass->events: those of one certificate one after the other, in a process group of its
- * own each, with what it says in the log (64 KiB at most). What fails or hangs is told and changes
- * nothing else. To be called when all else is done and the lock is given up.
+ * own each, with what it says in the log (64 KiB and HOOK_LINES at most). What fails or hangs is
+ * told and changes nothing else. To be called when all else is done and the lock is given up.
  */
 void hook_run(struct pass *pass);
 

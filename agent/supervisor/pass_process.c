@@ -260,6 +260,7 @@ int supervisor_pass_start(struct supervisor *supervisor)
 	struct note former = {0};
 	supervisor_note(supervisor, &former);
 	supervisor->last_finished = former.finished_at;
+	note_free(&former);
 	supervisor->pass_started = clock_now();
 	supervisor->out_of_time = false;
 	int result = spawn(supervisor, &supervisor->pass);

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agent import SERVICE
+from agent import SERVICE, USER
 from host import REPOSITORY
 from origin import NAME
 
@@ -27,11 +27,11 @@ def source(path):
 
 def events():
     """name, MESSAGE_ID of all rows of the table."""
-    return re.findall(r'= \{\s*"([a-z-]+)",\s*"([0-9a-f]{32})"', source("agent/base/event.c"))
+    return re.findall(r'=\s*\{\s*"([a-z-]+)",\s*"([0-9a-f]{32})"', source("agent/base/event.c"))
 
 
 def metrics():
-    return re.findall(r'\] = \{\s*"(origin_ca_\w+)"', source("agent/pass/metrics.c"))
+    return re.findall(r'\]\s*=\s*\{\s*"(origin_ca_\w+)"', source("agent/pass/metrics.c"))
 
 
 class Watch:
@@ -44,7 +44,7 @@ class Watch:
     def fresh(self):
         argv = ["journalctl", "-o", "json", "-t", "origin-ca-agent", "--show-cursor", "-q"]
         argv += [f"--after-cursor={self.cursor}"] if self.cursor else []
-        text = self.host.output(argv)
+        text = self.host.run(argv, check=(0, 1)).stdout
         entries = []
         for line in text.splitlines():
             if line.startswith("-- cursor: "):
@@ -64,10 +64,14 @@ def scheduled(host):
              check=(0, 1))
 
 
+def hook(host):
+    """The hook, and where it writes as the agent's user."""
+    host.write(HOOK, RECORDS, mode=0o755)
+    host.write(TOLD, "", owner=f"{USER}:{USER}")
+
+
 def told(host):
     """What the hook was told: a dictionary each."""
-    if not host.exists(TOLD):
-        return []
     return [dict(item.split("=", 1) for item in line.split("\1") if item)
             for line in host.read(TOLD).splitlines()]
 
@@ -100,7 +104,7 @@ def test_story_of_a_certificate_is_in_the_journal_once_and_with_fields(origin):
 def test_failure_is_told_once_repeated_daily_and_its_end_is_told(origin):
     host, sandbox = origin.host, origin.sandbox
     origin.agent.configure(agent={"event_hook": HOOK})
-    host.write(HOOK, RECORDS, mode=0o755)
+    hook(host)
     origin.agent.certificate(NAME, validity="365d")
     sandbox.fault("POST /certificates:1016:always")
     watch = Watch(host)
@@ -108,8 +112,10 @@ def test_failure_is_told_once_repeated_daily_and_its_end_is_told(origin):
     (failed,) = [one for one in watch.fresh() if one.get("ORIGIN_CA_EVENT") == "failed"]
     kind = failed["ORIGIN_CA_CLASS"]
     assert failed["PRIORITY"] == "3" and failed["ORIGIN_CA_RAY"] in failed["MESSAGE"]
+    host.run(["journalctl", "--update-catalog"])         # as the packages do
     explained = host.output(["journalctl", "-x", "-n", "40", "-t", "origin-ca-agent"])
-    assert "What to do: " in explained and f"Subject: {NAME}" in explained, explained
+    assert "What to do: " in explained
+    assert f"Subject: The API token does not do for {NAME}" in explained
     (event,) = told(host)
     assert (event["ORIGIN_CA_EVENT"], event["ORIGIN_CA_CLASS"]) == ("failed", kind)
     assert event["ORIGIN_CA_REPEATED"] == "no" and event["ORIGIN_CA_HOSTNAMES"].split()[0] == NAME
@@ -139,9 +145,8 @@ def test_failure_is_told_once_repeated_daily_and_its_end_is_told(origin):
 
 def test_rollback_is_told_with_its_target(origin):
     host, nginx = origin.host, origin.nginx
-    host.write(HOOK, RECORDS, mode=0o755)
+    hook(host)
     origin.agent.configure(agent={"event_hook": [HOOK, '"two words"']})
-    host.remove(TOLD)
     nginx.hold_stale(NAME)
     origin.agent.renew(NAME, force=True, check=1)
     nginx.let_go(NAME)
@@ -165,13 +170,13 @@ def test_rollback_is_told_with_its_target(origin):
 def test_hook_that_fails_or_hangs_is_told_and_holds_nothing_up(origin, body, words):
     host = origin.host
     host.write(HOOK, f"#!/bin/sh\n{body}\n", mode=0o755)
-    origin.agent.configure(agent={"event_hook": HOOK, "pass_timeout": "4s"})
+    origin.agent.configure(agent={"event_hook": HOOK, "pass_timeout": "12s"})
     begun = time.monotonic()
     done = origin.agent.renew(NAME, force=True, check=0)
-    assert time.monotonic() - begun < 25
+    assert time.monotonic() - begun < 30
     assert words in done.stderr and "event_hook" in done.stderr
     assert done.certificate(NAME)["outcome"] == "issued"
-    assert len(done.stderr) < 400000
+    assert len(done.stderr) < 20000
     host.run(["pkill", "-x", "sleep"], check=(0, 1))
 
 
@@ -240,7 +245,7 @@ def test_metrics_are_what_promtool_accepts_and_say_what_is(origin):
 
 def test_metrics_file_can_be_elsewhere_and_a_place_that_cannot_be_written_is_a_warning(origin):
     host, agent = origin.host, origin.agent
-    host.run(["mkdir", "-p", "/srv/textfile"])
+    host.run(["install", "-d", "-o", USER, "/srv/textfile"])
     agent.configure(agent={"metrics_file": "/srv/textfile/origin-ca.prom"})
     agent.renew(check=0)
     promtool("check", "metrics", input=host.read("/srv/textfile/origin-ca.prom"))

@@ -182,7 +182,7 @@ class Browser:
                                        stderr=subprocess.DEVNULL, text=True)
         self.session = None
         for line in self.driver.stdout:
-            found = re.search(r"on port (\d+)", line)
+            found = re.search(r"successfully on port (\d+)", line)
             if found:
                 self.port = int(found.group(1))
                 break
