@@ -30,6 +30,9 @@ enum event_kind {
 	EVENT_EXPIRING,
 	EVENT_EXPIRED,
 	EVENT_REVOKED,
+	EVENT_WITHDRAWN,
+	EVENT_SSL_MODE,
+	EVENT_STOPPED,
 	/* In the order of enum error_class, from ERROR_TRANSIENT on: event_of_failure(). */
 	EVENT_FAILED_TRANSIENT,
 	EVENT_FAILED_CONFIGURATION,

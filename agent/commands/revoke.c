@@ -108,8 +108,8 @@ static void remember(const struct revoking *revoking)
 			state.revoked_serial = string_copy(holding->serial);
 		}
 		state_event_add(&state, clock_now(), "withdrawn",
-				"generation %u, serial %s, by `revoke`", holding->generation,
-				holding->serial);
+				"revoked generation %u (serial %s), as somebody asked by `revoke`",
+				holding->generation, holding->serial);
 		result = state_save(directory, where, &state, &error);
 	}
 	if (result < 0)

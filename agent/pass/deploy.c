@@ -98,6 +98,17 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 	job->dirty = true;
 }
 
+/* What the agent's stopping holds back is no event. */
+static void record_held(const struct pass *pass, struct pass_job *job,
+			const struct pass_target_job *target_job)
+{
+	if (target_job->error.class == ERROR_TRANSIENT)
+		return;
+	state_event_add_of(&job->state, pass->now, "held", target_job->target->name, "%s",
+			   target_job->error.message)
+		->generation = job->state.newest;
+}
+
 static void settle(struct pass *pass, struct pass_job *job, bool remote)
 {
 	for (size_t i = 0; i < job->target_count; i++) {
@@ -112,10 +123,8 @@ static void settle(struct pass *pass, struct pass_job *job, bool remote)
 			continue;
 		if (target_job->verified)
 			commit_settle(pass, job, target_job);
-		else if (target_job->held) /* it waits with its sibling */
-			state_event_add_of(&job->state, pass->now, "held", target_job->target->name,
-					   "%s", target_job->error.message)
-				->generation = job->state.newest;
+		else if (target_job->held) /* it waits with its sibling, or for the next pass */
+			record_held(pass, job, target_job);
 		else if (target_job->error.code)
 			record_failure(pass, job, target_job);
 	}

@@ -74,8 +74,6 @@ static int zone_strict(struct pass *pass, struct pass_job *job, struct client *c
 		result = setting_set(client, zone->id, SETTING_SSL, "strict", error);
 	if (result < 0)
 		return error_prefix(error, "ssl_mode");
-	log_notice("%s: zone %s was brought from \"%s\" to Full (strict)", job->certificate->name,
-		   zone->name, value);
 	state_event_add(&job->state, pass->now, "ssl-mode",
 			"zone %s was brought from \"%s\" to Full (strict)", zone->name, value);
 	return 0;
@@ -103,10 +101,10 @@ static int names_strict(struct pass *pass, struct pass_job *job, struct client *
 			job->certificate->name, description, zone->name, stale);
 	if (result == 0)
 		return 0;
-	log_notice("%s: a configuration rule of zone %s brings its hostnames to Full (strict)",
-		   job->certificate->name, zone->name);
-	state_event_add(&job->state, pass->now, "ssl-mode",
-			"a configuration rule of zone %s: %.200s", zone->name, expression);
+	state_event_add(
+		&job->state, pass->now, "ssl-mode",
+		"a configuration rule of zone %s brings its hostnames to Full (strict): %.200s",
+		zone->name, expression);
 	return 0;
 }
 

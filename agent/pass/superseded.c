@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "cloudflare/origin_ca.h"
 #include "pass/attempt.h"
 #include "pass/issue.h"
@@ -143,8 +142,7 @@ static int revoke_one(struct pass *pass, struct pass_job *job, size_t index, str
 	if (result < 0)
 		return error_prefix(error, "cannot revoke the superseded certificate %s", id);
 	state_superseded_drop(state, index);
-	state_event_add(state, pass->now, "withdrawn", "superseded certificate, serial %s", id);
-	log_notice("%s: revoked the superseded certificate %s", job->certificate->name, id);
+	state_event_add(state, pass->now, "withdrawn", "revoked the superseded certificate %s", id);
 	job->revoked = true;
 	job->dirty = true;
 	return 0;

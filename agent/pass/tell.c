@@ -4,6 +4,7 @@
 
 #include "base/alike.h"
 #include "base/clock.h"
+#include "base/stop.h"
 #include "config/duration.h"
 #include "pass/schedule.h"
 #include "store/generation.h"
@@ -228,7 +229,18 @@ static void alarm_raise(struct pass *pass, struct pass_job *job, struct trouble 
 	job->dirty = true;
 }
 
-/* Scopes of what is wrong now, for the alarms that are to go. */
+/* What the agent's stopping broke off is nobody's failure; the next pass goes on with it. */
+static bool broken_off(const struct pass_job *job, const char *scope, const struct error *error,
+		       struct string_list *present)
+{
+	if (!stop_requested() || error->class != ERROR_TRANSIENT)
+		return false;
+	if (state_alarm_find(&job->state, scope))
+		string_list_add(present, scope);
+	return true;
+}
+
+/* `present`: the scopes of what is wrong now; the other alarms are to go. */
 static void raise_error(struct pass *pass, struct pass_job *job, struct string_list *present,
 			struct trouble *trouble, const struct error *error)
 {
@@ -243,6 +255,8 @@ static void raise_issue(struct pass *pass, struct pass_job *job, struct string_l
 {
 	const struct state_attempt *attempt = &job->state.issue;
 	struct trouble trouble = {.scope = "issue"};
+	if (job->error.code && broken_off(job, trouble.scope, &job->error, present))
+		return;
 	if (job->error.code) {
 		trouble.kind = event_of_failure(job->error.class);
 		raise_error(pass, job, present, &trouble, &job->error);
@@ -261,7 +275,8 @@ static void raise_target(struct pass *pass, struct pass_job *job,
 {
 	CLEANUP(freep) char *scope = string_format("target %s", target_job->target->name);
 	struct trouble trouble = {.scope = scope, .target = target_job};
-	if (target_job->verified)
+	if (target_job->verified ||
+	    (target_job->error.code && broken_off(job, scope, &target_job->error, present)))
 		return;
 	if (target_job->error.code) {
 		trouble.kind = target_job->refused ? EVENT_ROLLED_BACK
