@@ -119,7 +119,7 @@ class Agent:
 
     def stay_root(self):
         """On a host where all is root's: no service, root's own passes only."""
-        self.host.run(["install", "-d", "-m", "711", STATE_DIRECTORY])
+        self.host.run(["install", "-d", "-o", "root", "-g", "root", "-m", "711", STATE_DIRECTORY])
 
     def remove(self, name):
         self.host.remove(f"{CONFIG_DIRECTORY}/conf.d/{name}.ini")

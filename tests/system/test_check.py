@@ -63,6 +63,23 @@ def test_host_that_is_in_order(agent):
     assert "will be made" in told["/var/lib/origin-ca-agent"]
 
 
+def test_include_of_a_snippet_that_the_first_pass_will_write_is_in_order(agent, clean_nginx):
+    """What the README tells to do: the include first, `check`, then the first pass."""
+    clean_nginx.add(NAME)
+    found = findings(agent, 0)
+    assert {one["level"] for one in found} == {"ok"}
+    (waits,) = [one for one in found if "configuration includes" in one["message"]]
+    assert waits["subject"] == "[target nginx]"
+    assert f"/snippets/nginx/{NAME}.conf" in waits["message"]
+
+
+def test_broken_configuration_of_somebody_else_is_found_before_the_first_pass(agent, clean_nginx):
+    place = clean_nginx.break_elsewhere()
+    (one,) = [one for one in agent.check(check=1).json["findings"] if one["level"] != "ok"]
+    assert one["level"] == "error" and one["subject"] == "[target nginx]"
+    assert "no_such_directive" in one["message"] and place in one["message"] and one["remedy"]
+
+
 def test_missing_token(agent):
     agent.host.remove(f"{CONFIG_DIRECTORY}/api-token")
     only(agent, "error", "[api]", "No such file", f"{CONFIG_DIRECTORY}/api-token",
