@@ -131,6 +131,14 @@ const struct adopt_candidate *adopt_search_find(const struct adopt_search *searc
 	return found;
 }
 
+/* Keys are usually beside their certificates. */
+static bool is_beside(const char *path, const char *other)
+{
+	const char *slash = strrchr(path, '/');
+	return slash && strncmp(path, other, (size_t)(slash - path) + 1) == 0 &&
+	       !strchr(other + (slash - path) + 1, '/');
+}
+
 EVP_PKEY *adopt_search_key(const struct adopt_search *search,
 			   const struct adopt_candidate *candidate, const char **ret_path,
 			   const char **ret_unread)
@@ -141,7 +149,8 @@ EVP_PKEY *adopt_search_key(const struct adopt_search *search,
 		CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
 		const char *path = search->keys.items[i];
 		int result = file_read(path, &text, NULL);
-		if (result == -EACCES || result == -EPERM)
+		if ((result == -EACCES || result == -EPERM) &&
+		    (!*ret_unread || is_beside(candidate->path, path)))
 			*ret_unread = path;
 		if (result < 0 || key_read_pem(buffer_text(&text), text.length, &key, NULL) < 0 ||
 		    EVP_PKEY_eq(key, X509_get0_pubkey(candidate->leaf)) != 1)

@@ -298,13 +298,20 @@ void settled_discard(const struct pass *pass)
 			    strerror(errno));
 }
 
+/* What failed is tried again by whoever does not wait: nothing of it is settled. */
+static bool something_failed(const struct state *state)
+{
+	return state->issue.count || state->revoke.count || state->ssl_mode.count;
+}
+
 static void add_entry(struct pass *pass, struct pass_job *job, cJSON *array)
 {
 	const struct state *state = &job->state;
 	char stamp[STAMP_SIZE];
 	char digest[SHA256_TEXT_SIZE];
-	if (!pass_job_current(pass, job) || state->active != state->newest || state->issue.count ||
-	    !targets_loaded(pass, job) || stamp_of(pass, job, state->newest, stamp) < 0)
+	if (!pass_job_current(pass, job) || state->active != state->newest ||
+	    something_failed(state) || !targets_loaded(pass, job) ||
+	    stamp_of(pass, job, state->newest, stamp) < 0)
 		return;
 	if (definition_digest(pass, job, state->newest, digest) < 0)
 		return;

@@ -5,6 +5,7 @@ of it, and where somebody else makes it die the agent brings back what ran."""
 import pytest
 
 import by_hand
+from agent import USER
 from apache import Apache
 from matrix import NAME, Stage
 
@@ -126,6 +127,8 @@ def test_bent_snippet_is_written_anew_before_the_reload(stage):
 def test_httpd_that_died_of_a_template_is_started_again_with_what_it_had(stage):
     before = stage.served().serial
     was_there = stage.host.read(stage.server.snippet(NAME))
+    if stage.agent.has_user:     # as `check` says
+        stage.host.run(["usermod", "--append", "--groups", "adm", USER])
     text = stage.host.read(PACKAGED).replace("{{key}}", FOREIGN)
     stage.host.write(TEMPLATE, text)
     assert stage.server.test().returncode == 0

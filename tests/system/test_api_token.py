@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent import CONFIG_DIRECTORY
+from agent import CONFIG_DIRECTORY, USER
 
 pytestmark = pytest.mark.calm
 
@@ -65,6 +65,8 @@ def test_token_that_others_can_read_or_change_is_refused_without_asking(agent, s
 def test_fifo_in_place_of_the_token_does_not_hang_the_pass(agent, sandbox):
     agent.host.remove(TOKEN_FILE)
     agent.host.run(["mkfifo", "-m", "600", TOKEN_FILE])
+    if agent.has_user:
+        agent.host.run(["chown", USER, TOKEN_FILE])
     refused(agent, "configuration", TOKEN_FILE, "not a regular file")
 
 
