@@ -9,7 +9,8 @@ packages=(
 	clang clang-tidy clang-format llvm cppcheck shellcheck
 	libcurl4-openssl-dev libcjson-dev libssl-dev libsystemd-dev libinih-dev libidn2-dev
 	libmicrohttpd-dev libcmocka-dev
-	python3 python3-pytest python3-pytest-xdist python3-cryptography
+	python3 python3-pytest python3-pytest-xdist python3-pytest-timeout
+	python3-cryptography
 	systemd systemd-sysv dbus polkitd util-linux procps iproute2
 	nginx apache2 haproxy lighttpd lighttpd-mod-openssl
 	tomcat10 tomcat10-admin default-jre-headless

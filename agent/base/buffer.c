@@ -5,6 +5,29 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Not realloc(): what it leaves behind could hold a key. */
+static void resize(struct buffer *buffer, size_t wanted)
+{
+	if (wanted > buffer->limit + 1)
+		wanted = buffer->limit + 1;
+	char *grown = memory_alloc(wanted, 1);
+	if (buffer->data) {
+		memcpy(grown, buffer->data, buffer->length);
+		explicit_bzero(buffer->data, buffer->length);
+		free(buffer->data);
+	}
+	buffer->data = grown;
+	buffer->allocated = wanted;
+}
+
+void buffer_reserve(struct buffer *buffer, size_t length)
+{
+	size_t left = buffer->limit - buffer->length;
+	size_t wanted = buffer->length + (length < left ? length : left) + 1;
+	if (!buffer->failed && wanted > buffer->allocated)
+		resize(buffer, wanted);
+}
+
 int buffer_add(struct buffer *buffer, const void *data, size_t length)
 {
 	if (buffer->failed || length > buffer->limit - buffer->length) {
@@ -15,17 +38,7 @@ int buffer_add(struct buffer *buffer, const void *data, size_t length)
 		size_t wanted = buffer->allocated ? buffer->allocated * 2 : 256;
 		while (wanted < buffer->length + length + 1)
 			wanted *= 2;
-		if (wanted > buffer->limit + 1)
-			wanted = buffer->limit + 1;
-		/* Not realloc(): what it leaves behind could hold a key. */
-		char *grown = memory_alloc(wanted, 1);
-		if (buffer->data) {
-			memcpy(grown, buffer->data, buffer->length);
-			explicit_bzero(buffer->data, buffer->length);
-			free(buffer->data);
-		}
-		buffer->data = grown;
-		buffer->allocated = wanted;
+		resize(buffer, wanted);
 	}
 	if (length)
 		memcpy(buffer->data + buffer->length, data, length);

@@ -23,6 +23,10 @@ struct buffer {
 /* An empty buffer of at most `limit` bytes; allocates nothing yet. */
 #define BUFFER(bytes) ((struct buffer){.limit = (bytes)})
 
+/* Room for `length` more bytes at once, as far as the limit lets it: spares copying while it grows.
+ */
+void buffer_reserve(struct buffer *buffer, size_t length);
+
 int buffer_add(struct buffer *buffer, const void *data, size_t length);
 int buffer_add_text(struct buffer *buffer, const char *text);
 int buffer_add_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -106,6 +106,7 @@ static int read_descriptor(int fd, struct buffer *contents, mode_t *ret_mode)
 	if ((uint64_t)status.st_size > contents->limit)
 		return -EFBIG;
 
+	buffer_reserve(contents, (size_t)status.st_size);
 	char chunk[16384];
 	size_t used = 0; /* most bytes of it, as wiping all of it costs more than a small file */
 	int result = 0;

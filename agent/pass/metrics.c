@@ -15,6 +15,7 @@ enum {
 	METRICS_LIMIT = 256 << 20, /* bytes: 100000 certificates */
 };
 
+/* Those of certificates and targets come last: unchanged(). */
 enum metric_id {
 	BUILD_INFO,
 	PASS_END,
@@ -265,12 +266,46 @@ static void counts_read(struct writer *writer)
 	}
 }
 
+static bool occurs_before(const char *text, const char *what, const char *end)
+{
+	const char *found = strstr(text, what);
+	return found && found < end;
+}
+
+/*
+ * Where the lines of certificates begin in the file as it is, when all of them still hold: nothing
+ * was to be done for any, there are as many as there were, and this version wrote them. NULL
+ * otherwise. Most passes end like this, and a thousand certificates are a megabyte of lines.
+ */
+static const char *unchanged(const struct pass *pass, const char *before)
+{
+	CLEANUP(freep)
+	char *count = string_format("\n%s %zu\n", metrics[CERTIFICATES].name,
+				    pass->config->certificate_count);
+	CLEANUP(freep) char *first = string_format("# HELP %s ", metrics[NOT_BEFORE].name);
+	CLEANUP(freep)
+	char *version =
+		string_format("\n%s{version=\"%s\"} 1\n", metrics[BUILD_INFO].name, path_version);
+	const char *start = strstr(before, first);
+	if (!start || !occurs_before(before, version, start) ||
+	    !occurs_before(before, count, start) ||
+	    pass->job_count != pass->config->certificate_count)
+		return NULL;
+	for (size_t i = 0; i < pass->job_count; i++)
+		if (!pass->jobs[i].settled)
+			return NULL;
+	return start;
+}
+
 void metrics_text(struct pass *pass, const char *before, struct buffer *text)
 {
 	struct writer writer = {.pass = pass, .text = text};
-	writer.carry = carry_new(pass, before);
-	counts_read(&writer);
-	for (int id = 0; id < METRIC_COUNT; id++) {
+	const char *same = unchanged(pass, before);
+	buffer_reserve(text, strlen(before) + 4096);
+	writer.carry = carry_new(pass, before, same ? (size_t)(same - before) : strlen(before));
+	if (!same)
+		counts_read(&writer);
+	for (int id = 0; id < (same ? NOT_BEFORE : METRIC_COUNT); id++) {
 		const struct metric *metric = &metrics[id];
 		buffer_add_format(text, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help,
 				  metric->name, metric->type);
@@ -281,6 +316,7 @@ void metrics_text(struct pass *pass, const char *before, struct buffer *text)
 		else
 			of_jobs(&writer, (enum metric_id)id);
 	}
+	buffer_add_text(text, same ? same : "");
 	free(writer.counts);
 	carry_free(writer.carry);
 }

@@ -109,21 +109,22 @@ static void take_line(struct carry *carry, const char *text, size_t length, size
 	lines->items[lines->count++] = (struct line){text, length};
 }
 
-struct carry *carry_new(const struct pass *pass, const char *before)
+struct carry *carry_new(const struct pass *pass, const char *before, size_t length)
 {
 	struct carry *carry = memory_alloc(1, sizeof(*carry));
 	size_t guess = 0;
 	carry->pass = pass;
 	carry->lines = memory_alloc(metric_count, sizeof(*carry->lines));
 	carry->has = memory_alloc(pass->job_count, sizeof(*carry->has));
-	while (*before) {
-		const char *end = strchr(before, '\n');
+	while (length) {
+		const char *end = memchr(before, '\n', length);
 		if (!end)
 			break;
-		size_t length = (size_t)(end - before) + 1;
+		size_t line = (size_t)(end - before) + 1;
 		if (before[0] != '#')
-			take_line(carry, before, length, &guess);
-		before += length;
+			take_line(carry, before, line, &guess);
+		before += line;
+		length -= line;
 	}
 	return carry;
 }

@@ -8,10 +8,11 @@
 struct carry;
 
 /*
- * Finds the lines of `before` that are about a certificate that is configured and that this pass
- * did not look at. Keeps pointers into `before`, which must outlive it. Never NULL.
+ * Finds the lines of the `length` bytes at `before` that are about a certificate that is configured
+ * and that this pass did not look at. Keeps pointers into `before`, which must outlive it. Never
+ * NULL.
  */
-struct carry *carry_new(const struct pass *pass, const char *before);
+struct carry *carry_new(const struct pass *pass, const char *before, size_t length);
 void carry_free(struct carry *carry);
 
 /* True when pass->jobs[job] has its lines there. */

@@ -51,8 +51,7 @@ void state_free(struct state *state)
 		target_free(&state->targets[i]);
 	free(state->targets);
 	state_attempt_free(&state->issue);
-	for (size_t i = 0; i < state->history_count; i++)
-		history_event_free(&state->history[i]);
+	state_history_free(state);
 	state_alarms_free(state);
 	state_cloud_free(state);
 	*state = (struct state){0};
@@ -150,7 +149,7 @@ static void read_history(const cJSON *array, struct state *state)
 		if (!event.last)
 			event.last = event.at;
 		if (event.event)
-			state->history[state->history_count++] = event;
+			*state_history_grow(state) = event;
 		else
 			history_event_free(&event);
 	}

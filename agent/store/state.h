@@ -95,8 +95,8 @@ struct state {
 	int64_t renew_at;	    /* the moment that was drawn for the newest, kept */
 	int64_t issues[STATE_ISSUES];
 	size_t issue_count;
-	struct state_event history[STATE_HISTORY];
-	size_t history_count;
+	struct state_event *history; /* the newest last; the states of a thousand are in memory */
+	size_t history_count;	     /* at most STATE_HISTORY */
 	struct state_alarm *alarms;
 	size_t alarm_count;
 	struct state_counts counts;

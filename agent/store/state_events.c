@@ -43,6 +43,29 @@ static struct state_event *failure_find(struct state *state, const char *event, 
 	return NULL;
 }
 
+void state_history_free(struct state *state)
+{
+	for (size_t i = 0; i < state->history_count; i++)
+		history_event_free(&state->history[i]);
+	free(state->history);
+	state->history = NULL;
+	state->history_count = 0;
+}
+
+struct state_event *state_history_grow(struct state *state)
+{
+	if (state->history_count == STATE_HISTORY) {
+		history_event_free(&state->history[0]);
+		state->history_count--;
+		memmove(&state->history[0], &state->history[1],
+			state->history_count * sizeof(state->history[0]));
+	}
+	state->history = memory_grow(state->history, state->history_count, sizeof(*state->history));
+	struct state_event *added = &state->history[state->history_count++];
+	*added = (struct state_event){0};
+	return added;
+}
+
 static struct state_event *append(struct state *state, int64_t at, const char *event,
 				  const char *target, const char *message)
 {
@@ -54,13 +77,7 @@ static struct state_event *append(struct state *state, int64_t at, const char *e
 		again->message = string_copy(message);
 		return again;
 	}
-	if (state->history_count == STATE_HISTORY) {
-		history_event_free(&state->history[0]);
-		state->history_count--;
-		memmove(&state->history[0], &state->history[1],
-			state->history_count * sizeof(state->history[0]));
-	}
-	struct state_event *added = &state->history[state->history_count++];
+	struct state_event *added = state_history_grow(state);
 	*added = (struct state_event){
 		.at = at,
 		.event = string_copy(event),

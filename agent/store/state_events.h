@@ -6,6 +6,10 @@
 #include "store/state.h"
 
 void history_event_free(struct state_event *event);
+void state_history_free(struct state *state);
+
+/* Room at the end, empty, after the oldest was dropped where there are STATE_HISTORY. */
+struct state_event *state_history_grow(struct state *state);
 
 /* What is missing or of another type is left empty. An array that is too long is cut. */
 void state_alarms_read(const cJSON *array, struct state *state);

@@ -9,7 +9,6 @@ import pytest
 
 import cost
 import product
-import unsettled
 from agent import SERVICE, Agent
 from nginx import Nginx
 from origin import NAME, Origin
@@ -27,7 +26,6 @@ pytest_testnodedown = cost.pytest_testnodedown
 def pytest_collection_modifyitems(config, items):
     if items and os.geteuid() != 0:
         pytest.exit("the system tests boot hosts in namespaces: run them as root", 2)
-    unsettled.mark(items)
     if CHAOS:
         calm = [item for item in items if item.get_closest_marker("calm")]
         config.hook.pytest_deselected(items=calm)

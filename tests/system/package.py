@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import tempfile
 
 import product
 from host import REPOSITORY
@@ -52,3 +53,14 @@ def lintian(packages):
                           env={**os.environ, "LC_ALL": "C.UTF-8"})
     return [line for line in done.stdout.splitlines() if line[:2] in ("E:", "W:")] or \
         ([] if done.returncode == 0 else [done.stdout])
+
+
+def differences(first, second):
+    """Which files differ in two packages, or only how they are packed."""
+    def listed(path):
+        with tempfile.TemporaryDirectory() as tree:
+            product.command(["dpkg-deb", "--raw-extract", path, tree])
+            return product.command(["sh", "-c", 'cd "$0" && find . -type f -exec sha256sum {} + && '
+                                    'find . -printf "%M %t %p\\n"', tree]).splitlines()
+    lines = sorted(set(listed(first)) ^ set(listed(second)))
+    return f"{first} and {second}:\n" + ("\n".join(lines[:40]) or "the same files")

@@ -248,7 +248,9 @@ def test_two_builds_have_the_same_bytes(packages, directory):
                      ' && cd "$0/build/release" && cpack -G DEB -B "$1"', source,
                      directory / "again"])
     for path in packages.values():
-        assert (directory / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+        # never `==` on megabytes in an assertion: explaining how they differ takes hours
+        same = (directory / "again" / path.name).read_bytes() == path.read_bytes()
+        assert same, package.differences(path, directory / "again" / path.name)
 
 
 def test_rpm_has_the_same_files_and_scripts(build, packages, directory):

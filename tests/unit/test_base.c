@@ -185,9 +185,25 @@ static void test_stamp_tells_any_change(void **state)
 	close(fd);
 }
 
+static void test_reserved_room_is_bounded_and_changes_nothing(void **state)
+{
+	(void)state;
+	struct buffer buffer = BUFFER(10);
+	buffer_add_text(&buffer, "abc");
+	buffer_reserve(&buffer, 1 << 30);
+	assert_int_equal(buffer.allocated, 11);
+	assert_string_equal(buffer_text(&buffer), "abc");
+	assert_int_equal(buffer_add_text(&buffer, "defghij"), 0);
+	assert_true(buffer_add_text(&buffer, "k") < 0);
+	buffer_reserve(&buffer, 1);
+	assert_true(buffer.failed);
+	buffer_free(&buffer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reserved_room_is_bounded_and_changes_nothing),
 		cmocka_unit_test(test_buffer_refuses_more_than_its_bound_and_stays_failed),
 		cmocka_unit_test(test_buffer_grows_to_exactly_its_bound),
 		cmocka_unit_test(test_error_is_one_line_whatever_came_from_outside),
