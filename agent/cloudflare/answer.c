@@ -9,6 +9,7 @@
 #include "base/stop.h"
 #include "cloudflare/client.h"
 #include "cloudflare/pace.h"
+#include "http/header.h"
 #include "http/options.h"
 
 /*
@@ -40,27 +41,6 @@ static size_t body_take(char *data, size_t size, size_t count, void *context)
 		return 0;
 	}
 	return size * count;
-}
-
-/* The value of a header line when its name is `name`: a copy without white space around. */
-static bool header_value(const char *line, size_t length, const char *name, char *value,
-			 size_t size)
-{
-	size_t name_length = strlen(name);
-	if (length <= name_length || line[name_length] != ':' ||
-	    strncasecmp(line, name, name_length) != 0)
-		return false;
-	const char *start = line + name_length + 1;
-	const char *end = line + length;
-	while (start < end && (*start == ' ' || *start == '\t'))
-		start++;
-	while (end > start && (unsigned char)end[-1] <= ' ')
-		end--;
-	if ((size_t)(end - start) >= size || memchr(start, '\0', (size_t)(end - start)))
-		return false;
-	memcpy(value, start, (size_t)(end - start));
-	value[end - start] = '\0';
-	return true;
 }
 
 /* A Retry-After that is a date, in seconds: by the server's clock where we know it, which may be
@@ -95,15 +75,15 @@ static void header_note(struct exchange *exchange, const char *line, size_t leng
 {
 	char value[256];
 
-	if (header_value(line, length, "CF-Ray", value, sizeof(value))) {
+	if (http_header_value(line, length, "CF-Ray", value, sizeof(value))) {
 		snprintf(exchange->cf_ray, sizeof(exchange->cf_ray), "%.47s", value);
-	} else if (header_value(line, length, "Date", value, sizeof(value))) {
+	} else if (http_header_value(line, length, "Date", value, sizeof(value))) {
 		time_t date = curl_getdate(value, NULL);
 		exchange->date = date > 0 ? (int64_t)date : 0;
 		retry_after_settle(exchange);
-	} else if (header_value(line, length, "Retry-After", value, sizeof(value))) {
+	} else if (http_header_value(line, length, "Retry-After", value, sizeof(value))) {
 		retry_after_read(exchange, value);
-	} else if (header_value(line, length, "Ratelimit", value, sizeof(value))) {
+	} else if (http_header_value(line, length, "Ratelimit", value, sizeof(value))) {
 		ratelimit_parse(value, &exchange->remaining, &exchange->reset);
 	}
 }

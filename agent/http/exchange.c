@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/paths.h"
 #include "base/stop.h"
 #include "base/words.h"
+#include "http/header.h"
 #include "http/options.h"
 
 enum {
@@ -65,39 +65,23 @@ static size_t body_take(char *data, size_t size, size_t count, void *context)
 	return size * count;
 }
 
-static bool header_is(const char *line, size_t length, const char *name, char *value, size_t size)
-{
-	size_t name_length = strlen(name);
-	if (length <= name_length || line[name_length] != ':' ||
-	    strncasecmp(line, name, name_length) != 0)
-		return false;
-	const char *start = line + name_length + 1;
-	const char *end = line + length;
-	while (start < end && (*start == ' ' || *start == '\t'))
-		start++;
-	while (end > start && (unsigned char)end[-1] <= ' ')
-		end--;
-	snprintf(value, size, "%.*s", (int)(end - start), start);
-	return true;
-}
-
 /* CURLOPT_HEADERFUNCTION: one whole line a call. */
 static size_t header_take(char *data, size_t size, size_t count, void *context)
 {
 	struct transfer *transfer = context;
 	size_t length = size * count;
-	char value[64];
+	char value[256];
 
 	transfer->header_bytes += length;
 	if (transfer->header_bytes > HEADERS_LIMIT) {
 		transfer->too_large = true;
 		return 0;
 	}
-	if (header_is(data, length, "Content-Type", value, sizeof(value)))
+	if (http_header_value(data, length, "Content-Type", value, sizeof(value)))
 		transfer->answer.json = strstr(value, "json") != NULL;
-	else if (header_is(data, length, "Date", value, sizeof(value)))
+	else if (http_header_value(data, length, "Date", value, sizeof(value)))
 		snprintf(transfer->answer.date, sizeof(transfer->answer.date), "%.39s", value);
-	else if (header_is(data, length, "Retry-After", value, sizeof(value))) {
+	else if (http_header_value(data, length, "Retry-After", value, sizeof(value))) {
 		long seconds = strtol(value, NULL, 10);
 		if (seconds > 0)
 			transfer->answer.retry_after =

@@ -36,6 +36,8 @@ sd_mount_api() {                 # $1: root.  What reaches the machine's kernel 
 	for name in null zero full random urandom tty; do
 		: > "$root/dev/$name"
 		mount --bind "/dev/$name" "$root/dev/$name"
+		# devices can be written all the same, but not have the machine's modes changed
+		mount -o remount,bind,ro,nosuid,noexec "$root/dev/$name"
 	done
 	mkdir "$root/dev/pts" "$root/dev/shm"
 	mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts "$root/dev/pts"

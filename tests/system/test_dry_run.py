@@ -102,6 +102,7 @@ def test_password_of_a_keystore_is_never_shown(agent, servers, first, second):
     password = "/etc/origin-ca-agent/keystore-password"
     agent.certificate(NAME, targets=["tomcat"], keystore_password_file=password)
     agent.host.write(password, first + "\n", mode=0o600)
+    agent.give(password)
     shown = [*look(agent, check=1)]
     agent.renew(check=0)
     agent.host.write(password, second + "\n", mode=0o600)

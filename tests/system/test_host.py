@@ -64,6 +64,14 @@ def test_command_tells_exit_code_and_both_streams(module_host):
     assert module_host.run(["false"], check=(0, 1)).returncode == 1
 
 
+def test_devices_are_the_machines_and_keep_its_modes(module_host):
+    before = os.stat("/dev/null").st_mode
+    done = module_host.run(["chmod", "600", "/dev/null"], check=False)
+    assert done.returncode != 0 and "Read-only" in done.stderr
+    assert os.stat("/dev/null").st_mode == before
+    module_host.run(["sh", "-c", "echo nothing > /dev/null && head -c 3 /dev/urandom > /dev/zero"])
+
+
 def test_command_that_fails_shows_what_it_printed(module_host):
     with pytest.raises(CommandError) as caught:
         module_host.run(["sh", "-c", "echo to-stdout; echo to-stderr >&2; exit 7"])

@@ -229,7 +229,7 @@ def test_prune_with_force_takes_what_is_configured_wrong(origin):
     assert done["changed"] and not origin.host.exists(agent.state_path("certificates", NAME))
 
 
-def test_list_of_ten_thousand_is_streamed(origin, tell):
+def test_list_of_a_thousand_comes_in_pages_that_end(origin, tell):
     origin.agent.certificate(CROWD, targets=None)
     answer = origin.sandbox.request("POST", "/sandbox/crowd",
                                     {"hostname": CROWD, "count": 1000}, timeout=120)

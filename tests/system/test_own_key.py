@@ -184,6 +184,7 @@ def test_own_key_of_another_type_than_configured_is_refused(own):
 
 def test_own_key_of_a_type_that_cloudflare_does_not_sign_is_refused(own):
     own.origin.host.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", KEY])
+    own.origin.agent.give(KEY)
     own.configure(private_key=KEY)
     refused(own, KEY, "ED25519", "use ECDSA with P-256")
 
