@@ -4,6 +4,8 @@ add_compile_options(
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
   -Wformat=2 -Wpointer-arith -Wwrite-strings -Wcast-qual
   -fno-common -ffunction-sections -fdata-sections)
+# The directory of the build is in no byte of it: a package can be built again elsewhere.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(ORIGIN_CA_WERROR)
   add_compile_options(-Werror)
 endif()

@@ -142,7 +142,7 @@ bool job_emergency(const struct pass *pass, const struct pass_job *job)
 
 void job_save(struct pass *pass, struct pass_job *job)
 {
-	if (!job->dirty || pass->options.dry_run)
+	if (!job->dirty || job->state_unread || pass->options.dry_run)
 		return;
 
 	CLEANUP(closep) int directory = -1;

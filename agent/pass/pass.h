@@ -73,6 +73,7 @@ struct pass_job {
 	struct state state;
 	bool settled;	      /* as the last pass left it (settled.h); its state was not read */
 	bool dirty;	      /* state differs from the file */
+	bool state_unread;    /* what the file holds is not known: it is not written over */
 	unsigned reissue;     /* enum reissue_reason */
 	unsigned derive;      /* enum redeploy_reason: the files are made anew of key and leaf */
 	bool waiting;	      /* there are reasons, but backoff or budget says later */

@@ -397,11 +397,13 @@ void plan_certificate(struct pass *pass, struct pass_job *job)
 	if (result == -ENOENT) {
 		job->reissue = REISSUE_ABSENT;
 	} else if (result < 0) {
+		job->state_unread = true;
 		job->error = error;
 		return;
 	} else {
 		bool rebuilt = false;
 		if (state_load(directory, job->where, &job->state, &rebuilt, &error) < 0) {
+			job->state_unread = true;
 			job->error = error;
 			return;
 		}

@@ -335,6 +335,7 @@ int unit_choose(struct unit_bus *bus, const char *const *candidates, size_t coun
 		const char **ret_unit, struct error *error)
 {
 	struct buffer tried = BUFFER(ERROR_MESSAGE_SIZE);
+	const char *masked = NULL; /* is there all the same, and is told as what it is */
 
 	for (size_t i = 0; i < count; i++) {
 		struct unit_status status;
@@ -348,8 +349,15 @@ int unit_choose(struct unit_bus *bus, const char *const *candidates, size_t coun
 			*ret_unit = candidates[i];
 			return 0;
 		}
+		if (!masked && strcmp(status.load_state, "masked") == 0)
+			masked = candidates[i];
 		buffer_add_format(&tried, "%s%s (%s)", i ? ", " : "", candidates[i],
 				  status.load_state);
+	}
+	if (masked) {
+		buffer_free(&tried);
+		*ret_unit = masked;
+		return 0;
 	}
 	error_set(error, ERROR_CONFIGURATION, -ENOENT, "none of these units is there: %s",
 		  buffer_text(&tried));

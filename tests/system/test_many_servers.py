@@ -120,7 +120,7 @@ def test_one_that_a_server_refuses_is_named_and_the_others_go_through(crowd):
                "{{/wildcard}}{{/hostnames}}\n")
     before = crowd.reloads(crowd.apache)
     with crowd.client(crowd.apache, NAMES[0]) as one, crowd.client(crowd.nginx, CULPRIT) as other:
-        done = agent.renew(*NAMES, force=True, check=1)
+        done = agent.renew(*NAMES, force=True, check=1, timeout=400)
     assert not one.failures and not other.failures
     assert [one["name"] for one in done.json["certificates"]
             if one["outcome"] != "issued"] == [CULPRIT]

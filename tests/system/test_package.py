@@ -78,9 +78,10 @@ def deb(name, version="0.1.0-1"):
 
 def files_of(host):
     """Everything of the agent that is not the package's own."""
-    return host.output(["find", STATE_DIRECTORY, CONFIG_DIRECTORY, "!", "-name", "schedule.json",
-                        "!", "-name", "lock", "-type", "f", "-printf", "%p %m %u:%g %s\\n"]
-                       ).splitlines()
+    hints = [word for name in ("schedule.json", "settled.json", "metrics.prom", "lock")
+             for word in ("!", "-name", name)]
+    return sorted(host.output(["find", STATE_DIRECTORY, CONFIG_DIRECTORY, *hints, "-type", "f",
+                               "-printf", "%p %m %u:%g %s\\n"]).splitlines())
 
 
 def test_lintian_accepts_the_packages(packages):

@@ -23,6 +23,7 @@ class Supervisor:
         self.config, self.state = f"/etc/over-time/{name}/agent.ini", f"/srv/over-time/{name}"
 
     def configure(self, agent=None, **certificate):
+        self.host.run(["mkdir", "-p", self.state])      # root's: so all of it runs as root
         self.host.write(self.config, section(
             "agent", {"state_dir": self.state, "splay": "0s", **(agent or {})}) + section(
                 "api", {"endpoint": f"{self.sandbox.endpoint}/client/v4", "timeout": "1h",

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from agent import CONFIG_DIRECTORY, PROGRAM, SERVICE, section
+from agent import CONFIG_DIRECTORY, PROGRAM, SERVICE, STATE_DIRECTORY, USER, section
 from origin import NAME
 
 OTHER = "example.net"
@@ -134,13 +134,19 @@ def test_credential_that_was_replaced_restarts_the_service_once(service):
 def test_without_watches_it_says_so_and_goes_on(service):
     """As on a host where other programs have used up what a user may have."""
     agent, host = service.agent, service.host
-    inner = f"echo 2 > /proc/sys/user/max_inotify_watches && exec {PROGRAM} run"
+    agent.give(STATE_DIRECTORY)         # as the service's unit does
+    inner = ("echo 2 > /proc/sys/user/max_inotify_watches && "
+             f"exec setpriv --ambient-caps=-all --inh-caps=-all {PROGRAM} run")
     process = host.spawn(["unshare", "--mount", "sh", "-c",
-                          "mount -o remount,rw,bind /proc/sys && "
-                          f"exec unshare --user --map-root-user sh -c '{inner}'"],
+                          "mount -o remount,rw,bind /proc/sys && exec setpriv "
+                          f"--reuid={USER} --regid={USER} --init-groups unshare --user "
+                          f"--map-current-user --keep-caps sh -c '{inner}'"],
                          stderr=subprocess.PIPE, text=True)
-    host.wait(lambda: len(agent.sandbox.issued()) == 1, 60, "it works all the same")
-    process.kill_group()
-    told = process.stderr.read()
+    try:
+        host.wait(lambda: len(agent.sandbox.issued()) == 1, 60, "it works all the same")
+    finally:
+        process.kill_group()
+        told = process.stderr.read()
+        print(told)
     assert "cannot watch /" in told and "sysctl fs.inotify.max_user_watches" in told
     assert "every few minutes" in told
