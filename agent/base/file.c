@@ -180,12 +180,19 @@ int file_read(const char *path, struct buffer *contents, struct error *error)
 	return read_open(AT_FDCWD, path, 0, path, contents, &mode, error);
 }
 
+/* Between `where` and a name; a path that is whole has none before it. */
+static const char *slash(const char *where)
+{
+	return where[0] ? "/" : "";
+}
+
 int directory_open_at(int directory, const char *where, const char *name, int *ret_fd,
 		      struct error *error)
 {
 	int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return error_errno(error, -errno, "cannot open directory %s/%s", where, name);
+		return error_errno(error, -errno, "cannot open directory %s%s%s", where,
+				   slash(where), name);
 	*ret_fd = fd;
 	return 0;
 }
@@ -194,7 +201,8 @@ int directory_make_at(int directory, const char *where, const char *name,
 		      const struct file_access *access, int *ret_fd, struct error *error)
 {
 	if (mkdirat(directory, name, 0700) < 0 && errno != EEXIST)
-		return error_errno(error, -errno, "cannot make directory %s/%s", where, name);
+		return error_errno(error, -errno, "cannot make directory %s%s%s", where,
+				   slash(where), name);
 
 	CLEANUP(closep) int fd = -1;
 	int result = directory_open_at(directory, where, name, &fd, error);
@@ -203,15 +211,15 @@ int directory_make_at(int directory, const char *where, const char *name,
 
 	struct stat status;
 	if (fstat(fd, &status) < 0)
-		return error_errno(error, -errno, "cannot stat %s/%s", where, name);
+		return error_errno(error, -errno, "cannot stat %s%s%s", where, slash(where), name);
 	bool differs = (status.st_mode & 07777) != access->mode ||
 		       (access->owner != (uid_t)-1 && status.st_uid != access->owner) ||
 		       (access->group != (gid_t)-1 && status.st_gid != access->group);
 	if (differs) {
 		result = access_apply(fd, access);
 		if (result < 0) {
-			error_errno(error, result, "cannot set owner and mode of %s/%s", where,
-				    name);
+			error_errno(error, result, "cannot set owner and mode of %s%s%s", where,
+				    slash(where), name);
 			file_access_remedy(error);
 			return result;
 		}
@@ -228,15 +236,15 @@ int directory_make_path(const char *path, const struct file_access *access, int 
 				 path);
 
 	CLEANUP(freep) char *parent = string_copy(path);
-	for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
+	for (char *end = strchr(parent + 1, '/'); end; end = strchr(end + 1, '/')) {
+		*end = '\0';
 		/* The umask may have taken bits away that the path's readers need. */
 		int made = mkdir(parent, 0755) < 0 ? -errno : 0;
 		if (made == 0 && chmod(parent, 0755) < 0)
 			made = -errno;
 		if (made < 0 && made != -EEXIST)
 			return error_errno(error, made, "cannot make directory %s", parent);
-		*slash = '/';
+		*end = '/';
 	}
 	return directory_make_at(AT_FDCWD, "", path, access, ret_fd, error);
 }

@@ -38,12 +38,12 @@ from crash_scenarios import (Derive, FirstIssue, Keystore, LostAnswer, Redeploy,
 from nginx import Nginx
 from sandbox import Sandbox
 
-pytestmark = pytest.mark.calm
-
 EXTENT = os.environ.get("ORIGIN_CA_CRASH", "share")      # or "kinds", "all"
 SEED = int(os.environ.get("ORIGIN_CA_CRASH_SEED") or random.randrange(1 << 16))
 HOSTS = int(os.environ.get("ORIGIN_CA_CRASH_HOSTS", "2"))
 SHOWN = 5       # broken points, before a test gives up
+
+pytestmark = [pytest.mark.calm, pytest.mark.timeout(900 if EXTENT == "share" else 0)]
 
 SCENARIOS = (FirstIssue, Renewal, TwoRenewal, Rollback, TwoRollback, Redeploy, LostAnswer,
              Unfinished, Derive, Roots, Keystore)

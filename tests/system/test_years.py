@@ -17,8 +17,9 @@ import pytest
 import product
 from years import DAY, HOUR, NAMES, ROOTS, STATE, UNIT, Years
 
-pytestmark = pytest.mark.skipif("ORIGIN_CA_YEARS" not in os.environ,
-                                reason="takes minutes: ORIGIN_CA_YEARS=0 or 15")
+pytestmark = [pytest.mark.skipif("ORIGIN_CA_YEARS" not in os.environ,
+                                 reason="takes minutes: ORIGIN_CA_YEARS=0 or 15"),
+              pytest.mark.timeout(6 * 3600)]
 YEARS = int(os.environ.get("ORIGIN_CA_YEARS", "0"))
 SEED = int(os.environ.get("ORIGIN_CA_YEARS_SEED", secrets.randbelow(1 << 31)))
 NAPS = 0 if YEARS else 6                # days between looks

@@ -200,9 +200,20 @@ static void test_reserved_room_is_bounded_and_changes_nothing(void **state)
 	buffer_free(&buffer);
 }
 
+static void test_path_of_a_directory_that_cannot_be_made_is_told_as_it_was_given(void **state)
+{
+	(void)state;
+	struct error error = {0};
+	int fd = -1;
+	assert_true(directory_make_path("/proc/nothing", &FILE_ACCESS(0755), &fd, &error) < 0);
+	assert_non_null(strstr(error.message, "cannot make directory /proc/nothing: "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_path_of_a_directory_that_cannot_be_made_is_told_as_it_was_given),
 		cmocka_unit_test(test_reserved_room_is_bounded_and_changes_nothing),
 		cmocka_unit_test(test_buffer_refuses_more_than_its_bound_and_stays_failed),
 		cmocka_unit_test(test_buffer_grows_to_exactly_its_bound),
