@@ -13,9 +13,20 @@ endif()
 # Only what an executable really calls is loaded: the idle supervisor must not map libcurl.
 add_link_options(-Wl,--as-needed -Wl,--gc-sections)
 
+# What is never shipped is a hundred executables that hold the same library: linking them takes
+# longer than compiling it.
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT ORIGIN_CA_FUZZ)
+  include(CheckLinkerFlag)
+  check_linker_flag(C -fuse-ld=gold ORIGIN_CA_HAS_GOLD)
+  if(ORIGIN_CA_HAS_GOLD)
+    add_link_options(-fuse-ld=gold)
+  endif()
+endif()
+
 if(ORIGIN_CA_SANITIZE)
+  # -g1: lines and functions, which is what a report names
   add_compile_options(-fsanitize=${ORIGIN_CA_SANITIZE} -fno-sanitize-recover=all
-    -fno-omit-frame-pointer)
+    -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${ORIGIN_CA_SANITIZE})
 else()
   add_compile_options(-fstack-protector-strong -fstack-clash-protection)

@@ -179,11 +179,12 @@ def test_no_gap_no_loop_no_growth(years, tell):
     years.begin()
     end = years.began + (YEARS or 3) * 365.25 * DAY
 
-    # A month without the API that begins when the first certificate falls due.
-    renew_at = min(timestamp(one["renew_at"]) for one in years.status()["certificates"])
-    years.live(renew_at - DAY, NAPS)
+    # A month without the API in which all fall due, and which is over when half a day is left.
+    years.live(min(years.served_until.values()) - 30.5 * DAY, NAPS)
     issued = len(years.issued())
-    back = outage(years, 30 if YEARS else 28, looks=4 if YEARS else 2)
+    assert issued == len(NAMES)
+    back = outage(years, 30, looks=4 if YEARS else 2)
+    assert len(years.issued()) == issued
     while len(years.issued()) < issued + len(NAMES):
         years.next_pass()
         assert years.world.now() < back + 7 * HOUR, years.journal()
