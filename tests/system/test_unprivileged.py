@@ -298,10 +298,12 @@ def test_service_without_a_token_starts_says_so_and_takes_it_up(stage):
     assert host.active(SERVICE) == "active"
     host.wait(lambda: "there is no API token" in agent.status().stdout, 30)
     before = len(stage.serials())
-    stage.token()
-    host.run(["systemctl", "restart", SERVICE])
+    process = host.show(SERVICE, "MainPID")
+    stage.token()       # and nobody restarts anything
     stage.wait_issued(before + 1)
     stage.wait_current()
+    assert "api-token was replaced; starting anew to be given it" in agent.journal()
+    assert host.active(SERVICE) == "active" and host.show(SERVICE, "MainPID") != process
 
 
 def test_timer_does_the_same_without_a_daemon(stage):
