@@ -245,7 +245,8 @@ def puppet_value(value):
     return str(value).lower() if isinstance(value, bool) else f"'{value}'"
 
 
-@pytest.mark.skipif(not shutil.which("puppet"), reason="puppet-agent is not installed: the manifest was not even parsed")
+@pytest.mark.skipif(not shutil.which("puppet"),
+                    reason="puppet-agent is not installed: the manifest is not looked at")
 def test_puppet_compiles_to_the_same_files(tmp_path):
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules/origin_ca_agent").symlink_to(TOP / "etc/puppet")
