@@ -16,7 +16,7 @@ packages=(
 	tomcat10 tomcat10-admin default-jre-headless
 	openssl ca-certificates curl jq diffutils
 	gnutls-bin python3-botocore awscli
-	scdoc man-db lintian rpm zsh fish bash-completion ansible-core python3-apt
+	scdoc man-db lintian rpm zsh fish bash-completion ansible-core python3-apt puppet-agent
 	prometheus python3-jsonschema chromium chromium-driver fonts-dejavu-core
 )
 policy=/usr/sbin/policy-rc.d

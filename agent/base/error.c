@@ -70,6 +70,53 @@ int error_remedy(struct error *error, const char *format, ...)
 	return error->code;
 }
 
+/* What the system said of this host is known better than its class. */
+static const struct {
+	int code;
+	const char *words;
+} local_advice[] = {
+	{-ENOSPC, "free space on that file system; the next pass goes on"},
+	{-EDQUOT, "free space, or raise the quota of the agent's user; the next pass goes on"},
+	{-EACCES, "let the agent's user: owner and mode of what is named, and of the directories "
+		  "above it; `origin-ca-agent check` looks at them"},
+	{-EPERM, "let the agent's user: owner and mode of what is named, and of the directories "
+		 "above it; `origin-ca-agent check` looks at them"},
+	{-EROFS, "it is read-only, for the service perhaps by its unit alone: ReadWritePaths= "
+		 "(systemctl edit origin-ca-agent)"},
+	{-ENOENT, "put back what is named, or correct its path in the configuration"},
+	{-ENOMEM, "give this host, or the unit by MemoryMax=, more memory"},
+	{-EMFILE, "raise LimitNOFILE= of the unit (systemctl edit origin-ca-agent)"},
+	{-ENFILE, "raise fs.file-max (sysctl)"},
+	{-EIO, "`journalctl -k` tells whether this host's disk or memory is at fault"},
+};
+
+static const char *const class_advice[] = {
+	[ERROR_NONE] = "",
+	[ERROR_TRANSIENT] = "",
+	[ERROR_CONFIGURATION] = "correct that in the configuration; `origin-ca-agent check` tells "
+				"whether it is right then",
+	[ERROR_AUTHORIZATION] =
+		"put a token that may do this into the token file (Zone > SSL and Certificates > "
+		"Edit, Zone > Zone > Read); `origin-ca-agent check` tries it",
+	[ERROR_LOCAL] = "put right on this host what the message says; the agent tries again every "
+			"few minutes",
+	[ERROR_DEPLOY] = "see the server's own log for why; `origin-ca-agent probe` shows what it "
+			 "serves now",
+	[ERROR_BUG] = "this should not be possible: please report it, with the lines around it of "
+		      "`journalctl -u origin-ca-agent`; the agent tries again",
+};
+
+const char *error_advice(const struct error *error)
+{
+	if (error->remedy[0])
+		return error->remedy;
+	for (size_t i = 0;
+	     error->class == ERROR_LOCAL && i < sizeof(local_advice) / sizeof(local_advice[0]); i++)
+		if (local_advice[i].code == error->code)
+			return local_advice[i].words;
+	return class_advice[error->class];
+}
+
 int error_prefix(struct error *error, const char *format, ...)
 {
 	if (!error)

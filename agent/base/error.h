@@ -54,6 +54,12 @@ int error_errno(struct error *error, int code, const char *format, ...) PRINTF_L
 /* Sets what the administrator can do. Returns the error's code. */
 int error_remedy(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/*
+ * What to tell with the error: its own remedy, else what holds for every error of its class and
+ * code. Never NULL; empty for a transient one, which goes away by itself, and for none.
+ */
+const char *error_advice(const struct error *error);
+
 /* Puts "PREFIX: " before the message that is there. Returns the error's code. */
 int error_prefix(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -149,10 +149,10 @@ void event_say_error(enum event_kind kind, const struct error *error)
 {
 	struct event event = {.kind = kind, .class = error->class};
 	event.message = string_copy(error->message);
-	event.remedy = error->remedy[0] ? string_copy(error->remedy) : NULL;
+	const char *advice = error_advice(error);
+	event.remedy = advice[0] ? string_copy(advice) : NULL;
 	CLEANUP(freep)
-	char *text = string_format("%s%s%s", error->message, error->remedy[0] ? "; " : "",
-				   error->remedy);
+	char *text = string_format("%s%s%s", error->message, advice[0] ? "; " : "", advice);
 	say(&event, text);
 	event_free(&event);
 }

@@ -140,10 +140,9 @@ void log_entry(enum log_level level, const char *text, const struct string_list 
 
 void log_failure(enum log_level level, const struct error *error)
 {
-	if (error->remedy[0])
-		emit_plain(level, "%s; %s", error->message, error->remedy);
-	else
-		emit_plain(level, "%s", error->message);
+	const char *advice = error_advice(error);
+
+	emit_plain(level, "%s%s%s", error->message, advice[0] ? "; " : "", advice);
 }
 
 void log_progress(const char *format, ...)

@@ -130,7 +130,7 @@ static void check_all(const struct config *config, struct service *service,
 								  problem->place.line)
 						  : string_copy(problem->place.file);
 		found(findings, place, problem->warning ? "warning" : "error", problem->message,
-		      problem->remedy);
+		      config_problem_advice(problem));
 	}
 	CLEANUP(unit_closep) struct unit_bus *bus = NULL;
 	findings->state_dir = config->agent.state_dir;

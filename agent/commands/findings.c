@@ -25,5 +25,5 @@ void found_ok(struct findings *findings, const char *subject, const char *messag
 
 void found_error(struct findings *findings, const char *subject, const struct error *error)
 {
-	found(findings, subject, "error", error->message, error->remedy);
+	found(findings, subject, "error", error->message, error_advice(error));
 }

@@ -50,8 +50,8 @@ static int names_ask(struct init *init, struct error *error)
 		if (init->hostnames.count && names_check(&init->hostnames, error) == 0)
 			return 0;
 		if (init->hostnames.count)
-			printf("%s%s%s\n", error->message, error->remedy[0] ? "; " : "",
-			       error->remedy);
+			printf("%s%s%s\n", error->message, error_advice(error)[0] ? "; " : "",
+			       error_advice(error));
 		string_list_free(&init->hostnames);
 		error_clear(error);
 	}

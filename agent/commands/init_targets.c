@@ -76,7 +76,7 @@ static int targets_ask(struct init *init, const char *preset, struct error *erro
 		if (result == 0)
 			return 0;
 		if (result != -EAGAIN)
-			printf("%s; %s\n", error->message, error->remedy);
+			printf("%s; %s\n", error->message, error_advice(error));
 		string_list_free(&init->targets);
 		error_clear(error);
 	}

@@ -52,7 +52,7 @@ static int token_typed(struct init *init, struct error *error)
 		secret_free(answer);
 		if (result == 0)
 			return 0;
-		printf("%s; %s\n", error->message, error->remedy);
+		printf("%s; %s\n", error->message, error_advice(error));
 		error_clear(error);
 	}
 }
@@ -147,7 +147,7 @@ static int zone_judge(struct client *client, const char *hostname, struct string
 	int result = zone_find(client, hostname, &zone, error);
 	if (result == -EACCES) {
 		/* Issuing does not need it. */
-		printf("Note: %s; %s\n", error->message, error->remedy);
+		printf("Note: %s; %s\n", error->message, error_advice(error));
 		error_clear(error);
 		return result;
 	}

@@ -157,14 +157,15 @@ static bool attempt(const struct status *status, const char *what,
 static void troubles(const struct status *status, const struct pass_job *job, struct buffer *page)
 {
 	if (!attempt(status, "Issuing", &job->state.issue, page) && job->error.code)
-		trouble(page, "Problem:", job->error.message, job->error.remedy);
+		trouble(page, "Problem:", job->error.message, error_advice(&job->error));
 	for (size_t i = 0; i < job->target_count; i++) {
 		const struct pass_target_job *target_job = &job->targets[i];
 		const char *name = target_job->target->name;
 		const struct state_target *target = state_target_find(&job->state, name);
 		if (!(target && attempt(status, name, &target->attempt, page)) &&
 		    target_job->error.code)
-			trouble(page, name, target_job->error.message, target_job->error.remedy);
+			trouble(page, name, target_job->error.message,
+				error_advice(&target_job->error));
 	}
 }
 

@@ -259,7 +259,7 @@ static void target_details(struct table *table, const struct pass_job *job,
 		CLEANUP(freep)
 		char *text = string_format("%s: %s", name, target_job->error.message);
 		line(table, text);
-		remedy(table, target_job->error.remedy);
+		remedy(table, error_advice(&target_job->error));
 	}
 	if (target)
 		attempt(table, name, &target->attempt);
@@ -275,7 +275,7 @@ static void details(struct table *table, const struct pass_job *job)
 		reasons(table, "files to be made anew", redeploy_reason_text(job->derive));
 	if (job->error.code) {
 		line(table, job->error.message);
-		remedy(table, job->error.remedy);
+		remedy(table, error_advice(&job->error));
 	}
 	attempt(table, "issuing", &job->state.issue);
 	for (size_t i = 0; i < job->target_count; i++)

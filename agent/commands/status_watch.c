@@ -83,7 +83,7 @@ static char *look(struct watch *watch)
 	struct error error = {0};
 	if (status_look(watch->options->config_path, &watch->options->arguments, &status, &error) <
 	    0)
-		buffer_add_format(&text, "%s\n%s\n", error.message, error.remedy);
+		buffer_add_format(&text, "%s\n%s\n", error.message, error_advice(&error));
 	else
 		status_table(&status, &watch->terminal, &text);
 	watch->exit_status = status.exit_status;

@@ -299,6 +299,10 @@ const struct config_api *config_api_find(const struct config *config, const char
 /* Problems that are errors, not warnings. */
 size_t config_error_count(const struct config *config);
 
+/* Its remedy, else what holds for every error of the configuration; NULL for a warning without one.
+ */
+const char *config_problem_advice(const struct config_problem *problem);
+
 /* "FILE:LINE: MESSAGE; REMEDY" (or "FILE: ..." for line 0); free() it. */
 char *config_problem_text(const struct config_problem *problem);
 

@@ -135,6 +135,15 @@ void problem_list_free(struct problem_list *problems)
 	*problems = (struct problem_list){0};
 }
 
+const char *config_problem_advice(const struct config_problem *problem)
+{
+	if (problem->remedy || problem->warning)
+		return problem->remedy;
+	return problem->place.line ? "correct that line; `origin-ca-agent check` tells whether it "
+				     "is right then"
+				   : error_advice(&(struct error){.class = ERROR_CONFIGURATION});
+}
+
 char *config_problem_text(const struct config_problem *problem)
 {
 	CLEANUP(freep) char *file = flatten(string_copy(problem->place.file));

@@ -46,7 +46,7 @@ static void tell_untested(struct pass *pass, const char *unit, const struct erro
 {
 	if (!pass->untested_told)
 		log_warning("%s is not tested before it is reloaded: %s; %s", unit, error->message,
-			    error->remedy);
+			    error_advice(error));
 	pass->untested_told = true;
 }
 

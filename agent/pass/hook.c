@@ -113,8 +113,8 @@ static bool run_one(struct runs *runs, struct event *event)
 	if (program_run("event_hook", &runs->pass->config->agent.event_hook, &environment, timeout,
 			tell_line, &listener, &error) < 0)
 		event_say(EVENT_HOOK_FAILED, "%s: %s was not told: %s%s%s", event->certificate,
-			  event_types[event->kind].name, error.message, error.remedy[0] ? "; " : "",
-			  error.remedy);
+			  event_types[event->kind].name, error.message,
+			  error_advice(&error)[0] ? "; " : "", error_advice(&error));
 	string_list_free(&environment);
 	return true;
 }

@@ -25,6 +25,7 @@ enum metric_id {
 	PASS_RELOADS,
 	CERTIFICATES,
 	PROBLEMS,
+	CLOCK_WRONG,
 	API_REMAINING,
 	CLOCK_OFFSET,
 	NOT_BEFORE,
@@ -64,6 +65,9 @@ const struct metric metrics[METRIC_COUNT] = {
 			  "Certificates that are configured and usable."},
 	[PROBLEMS] = {"origin_ca_configuration_errors", "gauge", METRIC_OF_AGENT,
 		      "Errors in the configuration."},
+	[CLOCK_WRONG] = {"origin_ca_clock_wrong", "gauge", METRIC_OF_AGENT,
+			 "1 when the last pass found this host's clock plainly wrong and asked for "
+			 "no certificate."},
 	[API_REMAINING] = {"origin_ca_api_remaining_requests", "gauge", METRIC_OF_API,
 			   "Requests that Cloudflare's rate limit still allowed when the API was "
 			   "last asked."},
@@ -242,6 +246,8 @@ static void of_agent(struct writer *writer, enum metric_id id)
 		buffer_add_format(text, "%s %zu\n", name, pass->config->certificate_count);
 	else if (id == PROBLEMS)
 		buffer_add_format(text, "%s %zu\n", name, config_error_count(pass->config));
+	else if (id == CLOCK_WRONG)
+		buffer_add_format(text, "%s %d\n", name, pass->clock.error.code != 0);
 }
 
 /* The state of one that is as it was is not read by a pass; its counters are needed when the last

@@ -101,8 +101,9 @@ void report_log(const struct pass *pass)
 static void text_error(struct buffer *text, const char *who, const struct error *error)
 {
 	buffer_add_format(text, "    %s%s%s\n", who, who[0] ? ": " : "", error->message);
-	if (error->remedy[0])
-		buffer_add_format(text, "    -> %s\n", error->remedy);
+	const char *advice = error_advice(error);
+	if (advice[0])
+		buffer_add_format(text, "    -> %s\n", advice);
 }
 
 /* In a dry run, each line below the target it is about. */
@@ -193,8 +194,9 @@ void report_error_json(const struct error *error, cJSON *object)
 	cJSON *json = json_add_object(object, "error");
 	json_add_string(json, "class", error_class_name(error->class));
 	json_add_string(json, "message", error->message);
-	if (error->remedy[0])
-		json_add_string(json, "remedy", error->remedy);
+	const char *advice = error_advice(error);
+	if (advice[0])
+		json_add_string(json, "remedy", advice);
 }
 
 void report_problems_json(const struct config *config, cJSON *array)
@@ -205,7 +207,7 @@ void report_problems_json(const struct config *config, cJSON *array)
 		json_add_string(json, "file", problem->place.file);
 		json_add_integer(json, "line", problem->place.line);
 		json_add_string(json, "message", problem->message);
-		json_add_string(json, "remedy", problem->remedy);
+		json_add_string(json, "remedy", config_problem_advice(problem));
 		json_add_bool(json, "warning", problem->warning);
 	}
 }

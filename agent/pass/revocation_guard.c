@@ -129,7 +129,8 @@ static void zone_effects(struct revocation_guard *guard)
 			    string_format("The mode of zone %s cannot be read, so it is taken for "
 					  "Full (strict): %s%s%s.",
 					  name, entry->error.message,
-					  entry->error.remedy[0] ? "; " : "", entry->error.remedy));
+					  error_advice(&entry->error)[0] ? "; " : "",
+					  error_advice(&entry->error)));
 		else if (setting_is_strict(entry->ssl))
 			say(&guard->effects,
 			    string_format("Zone %s is in Full (strict): visitors get error 526 "
@@ -156,8 +157,8 @@ static void coverage_obstacles(struct revocation_guard *guard)
 		    string_format("a zone may be in Full (strict), and whether another certificate "
 				  "covers the names cannot be told: %s%s%s",
 				  guard->zone_error.message,
-				  guard->zone_error.remedy[0] ? "; " : "",
-				  guard->zone_error.remedy));
+				  error_advice(&guard->zone_error)[0] ? "; " : "",
+				  error_advice(&guard->zone_error)));
 	else if (guard->uncovered.count) {
 		CLEANUP(freep) char *names = string_list_join(&guard->uncovered, ", ");
 		say(&guard->obstacles,

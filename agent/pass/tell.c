@@ -149,7 +149,7 @@ char *tell_failure_text(const struct pass_job *job, const struct pass_target_job
 {
 	const struct error *error = target_job ? &target_job->error : &job->error;
 	bool as_before = target_job && (target_job->refused || target_job->held);
-	return failure_text(job, target_job, as_before, error->message, error->remedy);
+	return failure_text(job, target_job, as_before, error->message, error_advice(error));
 }
 
 bool tell_told(const struct pass *pass, const struct pass_job *job,
@@ -246,7 +246,7 @@ static void raise_error(struct pass *pass, struct pass_job *job, struct string_l
 {
 	trouble->class = error->class;
 	trouble->message = error->message;
-	trouble->remedy = error->remedy;
+	trouble->remedy = error_advice(error);
 	string_list_add(present, trouble->scope);
 	alarm_raise(pass, job, trouble);
 }

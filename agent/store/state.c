@@ -342,6 +342,7 @@ void state_target_drop(struct state *state, const char *name)
 void state_attempt_fail(struct state_attempt *attempt, const struct error *error, int64_t now,
 			int64_t next, const char *fingerprint)
 {
+	const char *advice = error_advice(error);
 	struct state_attempt failed = {
 		.count = attempt->count < STATE_COUNT ? attempt->count + 1 : STATE_COUNT,
 		.last = now,
@@ -350,7 +351,7 @@ void state_attempt_fail(struct state_attempt *attempt, const struct error *error
 		.since = attempt->count > 0 && attempt->since <= now ? attempt->since : now,
 		.class = error->class,
 		.message = string_copy(error->message),
-		.remedy = error->remedy[0] ? string_copy(error->remedy) : NULL,
+		.remedy = advice[0] ? string_copy(advice) : NULL,
 		/* Copied first: it may be the old one. */
 		.fingerprint = string_copy(fingerprint),
 	};

@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/paths.h"
 #include "base/words.h"
 #include "target/process.h"
 
@@ -135,14 +136,19 @@ static int end_error(const char *key, const char *program, int status,
 	if (WIFSIGNALED(status)) {
 		int number = WTERMSIG(status);
 		const char *name = sigabbrev_np(number);
-		return error_set(error, ERROR_DEPLOY, -ECANCELED,
-				 "%s %s was ended by signal %d (%s%s)%s", key, program, number,
-				 name ? "SIG" : "", name ? name : "unknown", words);
+		error_set(error, ERROR_DEPLOY, -ECANCELED, "%s %s was ended by signal %d (%s%s)%s",
+			  key, program, number, name ? "SIG" : "", name ? name : "unknown", words);
+	} else if (WEXITSTATUS(status) != 0) {
+		error_set(error, ERROR_DEPLOY, -ECANCELED, "%s %s exited with status %d%s", key,
+			  program, WEXITSTATUS(status), words);
+	} else {
+		return 0;
 	}
-	if (WEXITSTATUS(status) != 0)
-		return error_set(error, ERROR_DEPLOY, -ECANCELED, "%s %s exited with status %d%s",
-				 key, program, WEXITSTATUS(status), words);
-	return 0;
+	error_remedy(error,
+		     "`journalctl --unit origin-ca-agent` has what it printed; it runs as user %s "
+		     "in the sandbox of that unit, which may forbid what a shell of yours may do",
+		     path_user);
+	return -ECANCELED;
 }
 
 static int timeout_error(const char *key, const char *program, int64_t timeout_ms,
@@ -153,6 +159,8 @@ static int timeout_error(const char *key, const char *program, int64_t timeout_m
 	error_set(error, ERROR_DEPLOY, -ETIMEDOUT,
 		  "%s %s did not end within %lld ms and was stopped%s", key, program,
 		  (long long)timeout_ms, words);
+	error_remedy(error, "see what it waits for: `journalctl --unit origin-ca-agent` has what "
+			    "it printed");
 	return -ETIMEDOUT;
 }
 

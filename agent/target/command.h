@@ -31,7 +31,7 @@ int reload_command_run(const struct string_list *argv, const struct string_list 
 		       int64_t timeout_ms, reload_command_line *line, void *context,
 		       struct error *error);
 
-/* The same for the program of another key, which messages name; -ETIMEDOUT has no remedy then. */
+/* The same for the program of another key, which messages name, not in remedies. */
 int program_run(const char *key, const struct string_list *argv,
 		const struct string_list *environment, int64_t timeout_ms,
 		reload_command_line *line, void *context, struct error *error);

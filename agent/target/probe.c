@@ -224,16 +224,23 @@ static int alert_error(struct attempt *attempt, const char *name, int reason, st
 		  SSL_alert_desc_string_long(attempt->alert));
 	if (attempt->alert == SSL_AD_UNRECOGNIZED_NAME)
 		return error_remedy(error, "no virtual host of the server answers for %s", name);
-	return -EPROTO;
+	return error_remedy(error, "the server's own log says why it refused");
 }
+
+/* A server that waits for a PROXY line (`listen ... proxy_protocol`) ends like this or is silent.
+ */
+static const char remedy_silent[] =
+	"the server's own log says why; where it expects the PROXY protocol, set the target's "
+	"`probe =` to an address where it does not";
 
 static int closed_error(const struct wire *wire, struct error *error)
 {
 	int code = wire->code < 0 ? wire->code : -ECONNRESET;
 
-	return error_set(error, ERROR_DEPLOY, code,
-			 "the server closed the connection during the handshake%s%s",
-			 wire->code < 0 ? ": " : "", wire->code < 0 ? strerrordesc_np(-code) : "");
+	error_set(error, ERROR_DEPLOY, code,
+		  "the server closed the connection during the handshake%s%s",
+		  wire->code < 0 ? ": " : "", wire->code < 0 ? strerrordesc_np(-code) : "");
+	return error_remedy(error, "%s", remedy_silent);
 }
 
 static int handshake_error(struct attempt *attempt, const char *name, struct error *error)
@@ -255,7 +262,11 @@ static int handshake_error(struct attempt *attempt, const char *name, struct err
 		ERR_clear_error();
 		return closed_error(&attempt->wire, error);
 	}
-	return error_set(error, ERROR_DEPLOY, -EPROTO, "TLS handshake: %s", openssl_words(words));
+	error_set(error, ERROR_DEPLOY, -EPROTO, "TLS handshake: %s", openssl_words(words));
+	return error_remedy(error,
+			    "`openssl s_client -connect ADDRESS -servername %s` shows what "
+			    "the server does",
+			    name);
 }
 
 /* 0 when the leaf is known and proven, however the handshake ended. */
@@ -272,10 +283,12 @@ static int handshake(struct attempt *attempt, const char *name, int64_t deadline
 			break;
 		result = wire_wait(&attempt->wire, why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT,
 				   deadline);
-		if (result < 0 && !attempt->leaf_proven)
-			return error_set(error, ERROR_DEPLOY, result, "TLS handshake: %s",
-					 result == -ETIMEDOUT ? "the server did not answer in time"
-							      : strerrordesc_np(-result));
+		if (result < 0 && !attempt->leaf_proven) {
+			error_set(error, ERROR_DEPLOY, result, "TLS handshake: %s",
+				  result == -ETIMEDOUT ? "the server did not answer in time"
+						       : strerrordesc_np(-result));
+			return error_remedy(error, "%s", remedy_silent);
+		}
 		if (result < 0)
 			return 0;
 	}
@@ -294,8 +307,10 @@ static int read_facts(const struct attempt *attempt, struct probe_result *ret_re
 	struct leaf_facts facts = {0};
 	X509 *leaf = SSL_get0_peer_certificate(attempt->ssl);
 
-	if (!leaf)
-		return error_set(error, ERROR_DEPLOY, -EPROTO, "the server showed no certificate");
+	if (!leaf) {
+		error_set(error, ERROR_DEPLOY, -EPROTO, "the server showed no certificate");
+		return error_remedy(error, "give the server's block for that name a certificate");
+	}
 	int result = leaf_facts_read(leaf, &facts, error);
 	if (result < 0) {
 		if (error)

@@ -342,8 +342,10 @@ static int job_result_error(const struct job *job, struct error *error)
 		job_explain(job, error);
 		return known->code;
 	}
-	return error_set(error, ERROR_DEPLOY, -EIO, "%s: %s: the job ended as \"%s\"", job->unit,
-			 job->verb->word, job->result);
+	error_set(error, ERROR_DEPLOY, -EIO, "%s: %s: the job ended as \"%s\"", job->unit,
+		  job->verb->word, job->result);
+	job_explain(job, error);
+	return -EIO;
 }
 
 /* A oneshot that was started and has done its work is inactive again, and that is well. */

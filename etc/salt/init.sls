@@ -1,6 +1,9 @@
-# Cloudflare Origin CA certificates on this host's web servers. Pillar, encrypted where it is kept:
+# Cloudflare Origin CA certificates on this host's web servers. No distribution has the package: build
+# it (README, "Install") and name it, or put it into a repository of your own and leave `package` out.
+# Pillar, encrypted where it is kept:
 #
 #   origin_ca_agent:
+#     package: salt://origin-ca-agent_0.1.0-1_amd64.deb    # or a URL, or a path on the minion
 #     token: ...
 #     certificates:
 #       example.com:
@@ -9,7 +12,13 @@
 {% set agent = salt['pillar.get']('origin_ca_agent', {}) %}
 
 origin-ca-agent:
-  pkg.installed: []
+  pkg.installed:
+{%- if agent.get('package') %}
+    - sources:
+      - origin-ca-agent: {{ agent.package }}
+{%- else %}
+    - name: origin-ca-agent
+{%- endif %}
   service.running:
     - enable: true
     - require:
@@ -37,7 +46,10 @@ origin-ca-agent:
         ; Managed by Salt.
         [certificate {{ name }}]
 {%- for key, value in keys.items() %}
-        {{ key }} = {{ value | join(' ') if value is iterable and value is not string else value }}
+{#- A list goes on in indented lines: one line has a limit. A boolean is yes or no, as in the INI. #}
+        {{ key }} = {% if value is sameas true %}yes{% elif value is sameas false %}no
+{%- elif value is iterable and value is not string %}{{ value | join('\n            ') }}
+{%- else %}{{ value }}{% endif %}
 {%- endfor %}
     - onchanges_in:
       - cmd: origin-ca-agent-pass

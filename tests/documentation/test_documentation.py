@@ -1,5 +1,6 @@
 """Everything that the program knows is documented, and nothing else is."""
 
+import json
 import os
 import pathlib
 import re
@@ -196,17 +197,84 @@ def test_examples_of_configuration_management_are_well_formed():
     yaml = pytest.importorskip("yaml")
     for path in [*(TOP / "etc/cloud-init").glob("*.yml"), *(TOP / "etc/ansible").rglob("*.yml")]:
         assert yaml.safe_load(path.read_text()), path
-    jinja2 = pytest.importorskip("jinja2")
-    pillar = {"certificates": {"example.com": {"hostnames": ["example.com", "*.example.com"],
-                                               "targets": "nginx"}}}
-    state = jinja2.Environment().from_string(text("etc/salt/init.sls")).render(
-        salt={"pillar.get": lambda *_: pillar})
-    states = yaml.safe_load(state)
-    contents = states["/etc/origin-ca-agent/conf.d/example.com.ini"]["file.managed"]
-    assert {"contents": "; Managed by Salt.\n[certificate example.com]\n"
-            "hostnames = example.com *.example.com\ntargets = nginx\n"} in contents
-    if shutil.which("puppet"):
-        subprocess.run(["puppet", "parser", "validate", TOP / "etc/puppet/manifests/init.pp"],
-                       check=True)
     if shutil.which("terraform"):
         subprocess.run(["terraform", "fmt", "-check", TOP / "etc/terraform"], check=True)
+
+
+LONG = [f"shop{number}.example.com" for number in range(90)]
+WANTED = {"hostnames": ["example.com", "*.example.com"], "targets": "nginx", "reuse_key": True,
+          "authenticated_origin_pulls": False}
+MANAGED = """[certificate example.com]
+hostnames = example.com
+    *.example.com
+targets = nginx
+reuse_key = yes
+authenticated_origin_pulls = no
+"""
+MANAGED_LONG = "\n    ".join(["[certificate long.example.com]\nhostnames = shop0.example.com",
+                             *LONG[1:]]) + "\ntargets = nginx\n"
+CERTIFICATES = {"example.com": WANTED, "long.example.com": {"hostnames": LONG, "targets": "nginx"}}
+
+
+def salt_states(**more):
+    yaml, jinja2 = pytest.importorskip("yaml"), pytest.importorskip("jinja2")
+    # as Salt sets its own up, but for the names that it adds
+    state = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(
+        text("etc/salt/init.sls")).render(
+            salt={"pillar.get": lambda *_: {"certificates": CERTIFICATES, **more}})
+    return yaml.safe_load(state)
+
+
+def test_salt_writes_lists_and_booleans_as_the_ini_has_them():
+    states = salt_states()
+    for name, wanted in (("example.com", MANAGED), ("long.example.com", MANAGED_LONG)):
+        contents = states[f"/etc/origin-ca-agent/conf.d/{name}.ini"]["file.managed"]
+        assert {"contents": f"; Managed by Salt.\n{wanted}"} in contents
+    assert states["origin-ca-agent"]["pkg.installed"] == [{"name": "origin-ca-agent"}]
+    states = salt_states(package="salt://agent.deb")
+    assert states["origin-ca-agent"]["pkg.installed"] == [
+        {"sources": [{"origin-ca-agent": "salt://agent.deb"}]}]
+
+
+def puppet_value(value):
+    if isinstance(value, dict):
+        pairs = (f"'{key}' => {puppet_value(one)}" for key, one in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(puppet_value, value)) + "]"
+    return str(value).lower() if isinstance(value, bool) else f"'{value}'"
+
+
+@pytest.mark.skipif(not shutil.which("puppet"),
+                    reason="puppet-agent is not installed: the manifest is not looked at")
+def test_puppet_compiles_to_the_same_files(tmp_path):
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules/origin_ca_agent").symlink_to(TOP / "etc/puppet")
+    site = tmp_path / "site.pp"
+    site.write_text("class { 'origin_ca_agent':\n  token => Sensitive('x'),\n"
+                    "  package_file => '/srv/agent.deb',\n"
+                    f"  certificates => {puppet_value(CERTIFICATES)},\n}}\n")
+    done = subprocess.run(
+        ["puppet", "catalog", "compile", "host", "--manifest", site, "--modulepath",
+         tmp_path / "modules", "--confdir", tmp_path / "c", "--vardir", tmp_path / "v",
+         "--render-as", "json"], check=True, capture_output=True, text=True,
+        env={**os.environ, "HOME": str(tmp_path)})
+    catalog = json.loads(done.stdout[done.stdout.index("\n{") if done.stdout[0] != "{" else 0:])
+    found = {one["title"]: one["parameters"] for one in catalog["resources"]
+             if one["type"] in ("File", "Package")}
+    for name, wanted in (("example.com", MANAGED), ("long.example.com", MANAGED_LONG)):
+        assert found[f"/etc/origin-ca-agent/conf.d/{name}.ini"]["content"] == \
+            f"; Managed by Puppet.\n{wanted}"
+    assert found["origin-ca-agent"] == {"ensure": "installed", "source": "/srv/agent.deb"}
+
+
+def test_cloud_init_installs_by_a_script_that_sh_accepts():
+    """What it fetches is held against a sum, and no repository is expected to have the package."""
+    yaml = pytest.importorskip("yaml")
+    data = yaml.safe_load(text("etc/cloud-init/user-data.yml"))
+    assert "origin-ca-agent" not in data["packages"] and "curl" in data["packages"]
+    script = next(one for one in data["write_files"] if one["path"] == data["runcmd"][0])
+    assert script["permissions"] == "0755"
+    subprocess.run(["shellcheck", "-"], input=script["content"], text=True, check=True)
+    content = script["content"]
+    assert content.index("curl") < content.index("sha256sum --check") < content.index("apt-get")

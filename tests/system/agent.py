@@ -59,6 +59,20 @@ def section(title, keys):
     return "\n".join(lines) + "\n"
 
 
+def without_remedy(json_value):
+    """What is said to be wrong, will not go away by itself, and has no word of what to do."""
+    if isinstance(json_value, list):
+        for item in json_value:
+            yield from without_remedy(item)
+    elif isinstance(json_value, dict):
+        wrong = json_value.get("class", "transient") not in ("transient", "none") \
+            or json_value.get("warning") is False
+        if wrong and json_value.get("message") and not json_value.get("remedy"):
+            yield json_value
+        for item in json_value.values():
+            yield from without_remedy(item)
+
+
 class Agent:
     program = PROGRAM
 
@@ -143,6 +157,8 @@ class Agent:
         done = self.host.run(whole, check=False if check is None else check, timeout=timeout,
                              env=env)
         parsed = json.loads(done.stdout) if "--json" in argv and done.stdout.strip() else None
+        helpless = list(without_remedy(parsed))
+        assert not helpless, f"nobody is told what to do: {helpless}"
         return Result(argv, done.returncode, done.stdout, done.stderr, parsed)
 
     def scheduled_pass(self, **options):

@@ -51,6 +51,15 @@ class Turned:
                 for one in self.sandbox.requests()
                 if not re.search("/sandbox/|/ssl/|/certificates/[0-9]", one["path"])]
 
+    def metrics(self, name):
+        """The values of one metric, by what stands between its name and the value."""
+        lines = self.host.read(self.agent.state_path("metrics.prom")).splitlines()
+        return {line[len(name):].rpartition(" ")[0]: float(line.rpartition(" ")[2])
+                for line in lines if re.match(name + "[ {]", line)}
+
+    def wrong(self):
+        return self.metrics("origin_ca_clock_wrong")[""]
+
     def note(self):
         return json.loads(self.host.read(self.agent.state_path("schedule.json")))
 
@@ -87,6 +96,8 @@ def test_clock_years_ahead_makes_no_certificate_but_repairs_what_is_served(turne
         assert done.target(NAME)["verified"] and turned.served() == turned.serial
         assert abs(done.json["clock"]["offset"] + 3 * 365 * DAY) < 60
         assert set(turned.asked()) <= {"GET /ips"} and turned.sandbox.issued() == []
+        assert turned.wrong() == 1
+        assert turned.metrics("origin_ca_clock_offset_seconds")["{api=\"\"}"] < -3 * 364 * DAY
         # every few minutes, and without asking for anything but the time
         note = turned.note()
         assert 0 < note["next_at"] - note["finished_at"] <= 310
@@ -95,24 +106,26 @@ def test_clock_years_ahead_makes_no_certificate_but_repairs_what_is_served(turne
             "status", check=1, env=turned.clock.environment).stdout
     done = turned.renew(check=0)
     assert done.certificate(NAME)["outcome"] == "current" and turned.sandbox.issued() == []
-    assert "error" not in done.json.get("clock", {})
+    assert "error" not in done.json.get("clock", {}) and turned.wrong() == 0
 
 
 def test_clock_before_the_build_asks_nobody_and_says_so_though_nothing_is_due(turned):
     with turned.clock.wrong_by(-10 * 365 * DAY):
         done = turned.renew(check=1)
         assert "this program was built 202" in done.json["clock"]["error"]["message"]
-        assert "this host's clock is wrong" in done.stderr
+        assert "this host's clock is wrong" in done.stderr and turned.wrong() == 1
         done = turned.renew(NAME, force=True, check=1)
         says(done, "this program was built", "timedatectl")
-        assert turned.asked() == [] and turned.served() == turned.serial
+        assert turned.asked() == [] and turned.served() == turned.serial and turned.wrong() == 1
     turned.renew(check=0)
+    assert turned.wrong() == 0
 
 
 def test_clock_before_the_certificate_was_issued_asks_nobody(turned):
     with turned.clock.wrong_by(-2 * DAY):
         done = turned.renew(NAME, force=True, check=1)
         says(done, f"the certificate {NAME} was issued", "1 day 23 h later")
+        assert turned.wrong() == 1
         assert turned.asked() == [] and turned.served() == turned.serial
 
 
@@ -121,7 +134,7 @@ def test_clock_within_an_hour_is_good_enough(turned, seconds):
     with turned.clock.wrong_by(seconds):
         done = turned.renew(NAME, force=True, check=0)
         assert done.certificate(NAME)["issued"]
-        assert abs(done.json["clock"]["offset"] + seconds) < 60
+        assert abs(done.json["clock"]["offset"] + seconds) < 60 and turned.wrong() == 0
 
 
 def test_time_is_asked_once_for_all_certificates_of_an_account(turned):

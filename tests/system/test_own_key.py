@@ -148,7 +148,15 @@ BAD_KEYS = {
                   (KEY, "regular file")),
     "fifo": (lambda own: own.origin.host.run(["sh", "-c", f"rm {KEY}; mkfifo {KEY}"]),
              (KEY, "regular file")),
+    "of somebody else": (lambda own: own.origin.host.run(["chown", "root:root", KEY]),
+                         ("Permission denied", f"let {USER} (user ", f"namei -l {KEY}")),
 }
+
+
+def own_findings(own):
+    """What `check` finds wrong with the certificate."""
+    return [one for one in own.origin.agent.check().json["findings"]
+            if one["level"] == "error" and one["subject"] == NAME]
 
 
 def test_own_key_that_cannot_be_used_is_said_and_the_old_certificate_serves(settled):
@@ -156,11 +164,15 @@ def test_own_key_that_cannot_be_used_is_said_and_the_old_certificate_serves(sett
     for spoil, words in BAD_KEYS.values():
         spoil(settled)
         one = refused(settled, *words)
+        found = own_findings(settled)
+        assert found and all(word in f"{found[0]['message']} -> {found[0]['remedy']}"
+                             for word in words), found
         assert one["reissue"] == [] and one["targets"][0]["redeploy"] == []
         assert settled.origin.served() == settled.origin.serials()[0]
         assert settled.origin.host.read(settled.origin.nginx.snippet(NAME)) == snippet
         settled.origin.host.remove(KEY)
         settled.give_key(key=settled.key)
+        assert not own_findings(settled)
     # mended, nothing is to be done
     settled.origin.agent.scheduled_pass(check=0)
     assert len(settled.origin.serials()) == 1

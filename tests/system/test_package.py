@@ -72,6 +72,12 @@ def bare(build, packages, directory):
     host.stop()
 
 
+@pytest.fixture(scope="module")
+def taken():
+    """How many seconds the three commands took, once they were run."""
+    return []
+
+
 def deb(name, version="0.1.0-1"):
     return f"{SHARED}/{name}_{version}_amd64.deb"
 
@@ -88,7 +94,7 @@ def test_lintian_accepts_the_packages(packages):
     assert package.lintian(packages.values()) == []
 
 
-def test_three_commands_lead_from_the_package_to_a_served_certificate(bare, tell):
+def test_three_commands_lead_from_the_package_to_a_served_certificate(bare, tell, taken):
     host, sandbox, nginx = bare
     before = nginx.served(NAME).serial
     host.write("/root/token", sandbox.token + "\n", 0o600)
@@ -101,14 +107,23 @@ def test_three_commands_lead_from_the_package_to_a_served_certificate(bare, tell
                SITE.format(name=NAME, lines=f"include {nginx.snippet(NAME)};"))
     done = host.run([PROGRAM, "--renew-now"])
     took = time.monotonic() - began
+    taken.append(took)
     tell(f"from the package to a served certificate in {took:.1f} s")
     assert "current" in done.stdout
     serial = nginx.served(NAME).serial
     assert serial == sandbox.issued()[0]["id"] != before and len(sandbox.issued()) == 1
     assert host.active(SERVICE) == "active"
     assert host.show(SERVICE, "UnitFileState") == "enabled"
-    # a machine that is busy with other things says nothing about it
-    assert took < 10 or os.getloadavg()[0] > 1.5 * os.cpu_count(), took
+
+
+def test_three_commands_take_less_than_ten_seconds(taken):
+    """A machine that is busy with other things says nothing about it: then this was not tested."""
+    if not taken:
+        pytest.skip("the three commands were not run, or failed")
+    load = os.getloadavg()[0]
+    if taken[0] >= 10 and load > 1.5 * os.cpu_count():
+        pytest.skip(f"{taken[0]:.1f} s at a load of {load:.1f}: to be run alone")
+    assert taken[0] < 10
 
 
 def test_upgrade_restarts_the_agent_and_keeps_its_files(bare):

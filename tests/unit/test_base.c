@@ -66,6 +66,23 @@ static void test_long_error_is_cut_not_overrun(void **state)
 	assert_int_equal(strlen(error.remedy), ERROR_REMEDY_SIZE - 1);
 }
 
+static void test_every_class_but_what_goes_away_by_itself_has_a_remedy(void **state)
+{
+	(void)state;
+	struct error error = {0};
+	assert_string_equal(error_advice(&error), "");
+	for (int class = ERROR_TRANSIENT; class <= ERROR_BUG; class ++) {
+		error_set(&error, (enum error_class) class, -EINVAL, "no");
+		assert_int_equal(error_advice(&error)[0] != '\0', class != ERROR_TRANSIENT);
+	}
+	error_errno(&error, -ENOSPC, "write");
+	assert_non_null(strstr(error_advice(&error), "free space"));
+	error_set(&error, ERROR_DEPLOY, -ENOSPC, "its disk is full");
+	assert_null(strstr(error_advice(&error), "free space"));
+	error_remedy(&error, "tidy up there");
+	assert_string_equal(error_advice(&error), "tidy up there");
+}
+
 static void test_both_of_cloudflares_dates_are_read(void **state)
 {
 	(void)state;
@@ -219,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_buffer_grows_to_exactly_its_bound),
 		cmocka_unit_test(test_error_is_one_line_whatever_came_from_outside),
 		cmocka_unit_test(test_long_error_is_cut_not_overrun),
+		cmocka_unit_test(test_every_class_but_what_goes_away_by_itself_has_a_remedy),
 		cmocka_unit_test(test_both_of_cloudflares_dates_are_read),
 		cmocka_unit_test(test_json_bounds_nesting_and_refuses_rubbish_behind),
 		cmocka_unit_test(test_written_file_has_its_mode_and_leaves_no_temporary),

@@ -109,6 +109,7 @@ static void test_too_much_output_is_dropped_and_does_not_stop_the_program(void *
 			     NULL, LONG_MS, &heard, &error),
 			 -ECANCELED);
 	assert_non_null(strstr(error.message, "exited with status 5"));
+	assert_non_null(strstr(error.remedy, "journalctl --unit origin-ca-agent"));
 	assert_true(heard.bytes >= COMMAND_OUTPUT_LIMIT);
 	assert_true(heard.bytes <= COMMAND_OUTPUT_LIMIT + 100);
 	for (size_t i = 0; i < heard.lines.count; i++)

@@ -1,6 +1,9 @@
-# Cloudflare Origin CA certificates on this host's web servers.
+# Cloudflare Origin CA certificates on this host's web servers. No distribution has the package: build it
+# (README, "Install"), bring it to the host and name it as `package_file`, or put it into a repository of
+# your own and leave that out.
 #
 #   class { 'origin_ca_agent':
+#     package_file => '/var/cache/origin-ca-agent_0.1.0-1_amd64.deb',
 #     token        => lookup('origin_ca_token'),       # eyaml or another back end, as Sensitive
 #     certificates => {
 #       'example.com' => { 'hostnames' => ['example.com', '*.example.com'], 'targets' => 'nginx' },
@@ -9,9 +12,11 @@
 class origin_ca_agent (
   Sensitive[String[1]]               $token,
   Hash[String[1], Hash[String, Any]] $certificates = {},
+  Optional[String[1]]                $package_file = undef,
 ) {
   package { 'origin-ca-agent':
     ensure => installed,
+    source => $package_file,
   }
 
   file { '/etc/origin-ca-agent/api-token':
@@ -29,6 +34,8 @@ class origin_ca_agent (
     $lines = $keys.map |$key, $value| {
       $text = $value ? {
         Array   => $value.join("\n    "),
+        true    => 'yes',
+        false   => 'no',
         default => $value,
       }
       "${key} = ${text}\n"
