@@ -18,7 +18,8 @@ enum {
 	STATE_ALARMS = 300,    /* of one certificate, that are read */
 	STATE_SUPERSEDED = 16, /* certificates that wait for their revocation */
 	STATE_ISSUES = 32,     /* moments of issuing kept, for the daily budget */
-	STATE_FILE_LIMIT = 1 << 18,
+	STATE_NAMES = 100,     /* hostnames of one of these */
+	STATE_FILE_LIMIT = 1 << 20,
 };
 
 /* What the last attempt that failed left behind. `count` 0: none. */
@@ -78,6 +79,7 @@ struct state_counts {
 struct state_superseded {
 	char *id; /* the API's */
 	int64_t not_after;
+	struct string_list hostnames; /* that it covers; none: of a state of before */
 };
 
 struct state {
@@ -157,7 +159,8 @@ void state_attempt_fail(struct state_attempt *attempt, const struct error *error
 void state_attempt_clear(struct state_attempt *attempt);
 
 /* Notes a certificate that is superseded, once; the oldest goes when there are too many. */
-void state_superseded_add(struct state *state, const char *id, int64_t not_after);
+void state_superseded_add(struct state *state, const char *id, int64_t not_after,
+			  const struct string_list *hostnames);
 void state_superseded_drop(struct state *state, size_t index);
 
 /* Records an issue for the daily budget, and counts those after `since`. */

@@ -3,6 +3,15 @@
 
 #include "store/state_parts.h"
 
+static void read_names(const cJSON *array, struct string_list *names)
+{
+	const cJSON *item;
+	cJSON_ArrayForEach (item, array) {
+		if (cJSON_IsString(item) && names->count < STATE_NAMES)
+			string_list_add(names, item->valuestring);
+	}
+}
+
 void state_cloud_read(const cJSON *object, struct state *state)
 {
 	state->imported = json_true(object, "imported");
@@ -16,8 +25,11 @@ void state_cloud_read(const cJSON *object, struct state *state)
 					     STATE_SUPERSEDED);
 	for (; item; item = item->next) {
 		CLEANUP(freep) char *id = state_read_text(item, "id");
+		CLEANUP(string_list_free) struct string_list hostnames = {0};
+		read_names(cJSON_GetObjectItemCaseSensitive(item, "hostnames"), &hostnames);
 		if (id)
-			state_superseded_add(state, id, state_read_time(item, "not_after"));
+			state_superseded_add(state, id, state_read_time(item, "not_after"),
+					     &hostnames);
 	}
 }
 
@@ -39,6 +51,8 @@ void state_cloud_write(cJSON *object, const struct state *state)
 		cJSON *item = json_append_object(array);
 		json_add_string(item, "id", state->superseded[i].id);
 		json_add_integer(item, "not_after", state->superseded[i].not_after);
+		if (state->superseded[i].hostnames.count)
+			json_add_list(item, "hostnames", &state->superseded[i].hostnames);
 	}
 }
 
@@ -49,24 +63,29 @@ void state_cloud_free(struct state *state)
 	free(state->ssl_mode_done);
 	state_attempt_free(&state->revoke);
 	state_attempt_free(&state->ssl_mode);
-	for (size_t i = 0; i < state->superseded_count; i++)
+	for (size_t i = 0; i < state->superseded_count; i++) {
 		free(state->superseded[i].id);
+		string_list_free(&state->superseded[i].hostnames);
+	}
 }
 
-void state_superseded_add(struct state *state, const char *id, int64_t not_after)
+void state_superseded_add(struct state *state, const char *id, int64_t not_after,
+			  const struct string_list *hostnames)
 {
 	for (size_t i = 0; i < state->superseded_count; i++)
 		if (strcmp(state->superseded[i].id, id) == 0)
 			return;
 	if (state->superseded_count == STATE_SUPERSEDED)
 		state_superseded_drop(state, 0);
-	state->superseded[state->superseded_count++] =
-		(struct state_superseded){string_copy(id), not_after};
+	struct state_superseded *added = &state->superseded[state->superseded_count++];
+	*added = (struct state_superseded){.id = string_copy(id), .not_after = not_after};
+	string_list_copy(&added->hostnames, hostnames);
 }
 
 void state_superseded_drop(struct state *state, size_t index)
 {
 	free(state->superseded[index].id);
+	string_list_free(&state->superseded[index].hostnames);
 	state->superseded_count--;
 	memmove(&state->superseded[index], &state->superseded[index + 1],
 		(state->superseded_count - index) * sizeof(state->superseded[0]));

@@ -124,6 +124,50 @@ def test_what_another_machine_may_serve_is_never_revoked(origin):
     assert origin.sandbox.revoked() == before
 
 
+def test_nothing_is_revoked_while_a_server_cannot_be_asked(origin):
+    agent, host = origin.agent, origin.host
+    agent.target("silent", type="custom", template="/srv/silent.mustache",
+                 reload="none", probe="127.0.0.1:9443", probe_timeout="1s")
+    host.write("/srv/silent.mustache", "# {{certificate}}\n")
+    agent.certificate("quiet", targets="silent", hostnames=["quiet.example.com"])
+    agent.certificate(NAME, revoke_superseded="0s")
+    agent.renew(NAME, check=0)
+    old = origin.served()
+    # its kernel takes connections, nobody answers
+    host.run(["systemd-run", "--quiet", "--unit=silent", "/usr/bin/python3", "-c",
+              "import socket, time; s = socket.create_server(('127.0.0.1', 9443)); "
+              "time.sleep(1000)"])
+    try:
+        host.wait(lambda: host.listening(9443))
+        one = agent.renew(NAME, force=True, check=0).certificate(NAME)
+        assert "whether silent still shows it is not known" in one["notice"]["message"]
+        assert old not in origin.sandbox.revoked() and origin.served() != old
+        assert agent.state(NAME)["revoke"]["count"] == 1
+    finally:
+        host.run(["systemctl", "stop", "silent"])
+    agent.renew(NAME, check=0)
+    assert origin.sandbox.revoked()[-1] == old
+
+
+def test_name_that_left_the_section_may_still_be_served(origin):
+    agent, nginx = origin.agent, origin.nginx
+    shop = f"shop.{NAME}"
+    agent.certificate(NAME, hostnames=[NAME, shop], revoke_superseded="0s")
+    agent.renew(check=0)
+    old = origin.served()
+    nginx.add(NAME, NAME)
+    nginx.add(shop, shop, snippet=nginx.snippet(NAME))
+    nginx.hold_stale(shop)      # by hand it names the files of this generation
+    agent.certificate(NAME, hostnames=[NAME], revoke_superseded="0s")
+    one = agent.renew(check=0).certificate(NAME)
+    assert f"still shows it for {shop}" in one["notice"]["message"]
+    assert nginx.served(shop).serial == old and old not in origin.sandbox.revoked()
+    nginx.remove(shop)
+    nginx.reload()
+    agent.renew(NAME, check=0)
+    assert origin.sandbox.revoked()[-1] == old
+
+
 # --- ssl_mode
 
 def test_zone_becomes_strict_only_after_the_handshake_and_only_once(origin):
