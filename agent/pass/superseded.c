@@ -166,6 +166,8 @@ static int revoke_one(struct pass *pass, struct pass_job *job, size_t index, str
 	if (result < 0)
 		return error_prefix(error, "cannot revoke the superseded certificate %s", id);
 	state_superseded_drop(state, index);
+	/* Its files are there for a while. */
+	state_revoked_add(state, id);
 	state_event_add(state, pass->now, "withdrawn", "revoked the superseded certificate %s", id);
 	job->revoked = true;
 	job->dirty = true;

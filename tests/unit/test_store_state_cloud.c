@@ -66,6 +66,27 @@ static void test_most_that_is_superseded_fits(void **context)
 	assert_int_equal(state.superseded[STATE_SUPERSEDED - 1].hostnames.count, STATE_NAMES);
 }
 
+/* The API writes ids in hexadecimal or decimal; what is revoked is known by either. */
+static void test_what_is_revoked_is_kept_once_and_bounded(void **context)
+{
+	struct fixture *fixture = *context;
+	CLEANUP(state_free) struct state state = {.revoked_serial = string_copy("7")};
+	for (int i = 0; i < STATE_REVOKED + 2; i++) {
+		CLEANUP(freep) char *serial = string_format("10000000000000000000000000000%03d", i);
+		state_revoked_add(&state, serial);
+		state_revoked_add(&state, serial);
+	}
+	state_revoked_add(&state, "no serial");
+	reload(fixture, &state);
+	assert_int_equal(state.revoked.count, STATE_REVOKED);
+	assert_true(state_is_revoked(&state, "10000000000000000000000000000101"));
+	assert_true(state_is_revoked(&state, "10000000000000000000000000000002"));
+	assert_false(state_is_revoked(&state, "10000000000000000000000000000001"));
+	assert_true(state_is_revoked(&state, "7"));
+	assert_false(state_is_revoked(&state, "8"));
+	assert_false(state_is_revoked(&state, "no serial"));
+}
+
 static void test_marks_moments_and_attempts_outlive_a_restart(void **context)
 {
 	struct fixture *fixture = *context;
@@ -112,6 +133,8 @@ int main(void)
 						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_most_that_is_superseded_fits, fixture_setup,
 						fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_revoked_is_kept_once_and_bounded,
+						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_marks_moments_and_attempts_outlive_a_restart,
 						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_state_of_before_has_none_of_it, fixture_setup,
