@@ -189,6 +189,34 @@ def test_zone_becomes_strict_only_after_the_handshake_and_only_once(origin):
     assert warned[0]["level"] == "warning"
 
 
+@pytest.mark.parametrize("mode", ["strict", "strict-hostnames"])
+def test_zone_waits_while_a_name_is_shown_another_certificate(origin, mode):
+    agent, sandbox, nginx = origin.agent, origin.sandbox, origin.nginx
+    shop = f"shop.{NAME}"
+    nginx.add(NAME, NAME)
+    nginx.install_by_hand(shop)
+    nginx.add(shop, shop, snippet=nginx.snippet_of_hand(shop))
+    nginx.reload()
+    agent.certificate(NAME, hostnames=[NAME, shop], ssl_mode=mode)
+    sandbox.mark()
+    one = agent.renew(check=0).certificate(NAME)
+    assert f"shows another certificate for {shop}" in one["notice"]["message"]
+    assert one["outcome"] == "issued" and agent.state(NAME)["ssl_mode"]["class"] == "deploy"
+    agent.renew(NAME, check=0)
+    assert sandbox.setting(NAME, "ssl") == "full"
+    rules = f"/zones/{sandbox.zone_id(NAME)}/rulesets/phases/http_config_settings/entrypoint"
+    assert not sandbox.requests("PUT", rules)
+    nginx.add(shop, shop, snippet=nginx.snippet(NAME))
+    nginx.reload()
+    nginx.wait_served(shop, origin.served())
+    agent.renew(NAME, check=0)
+    if mode == "strict":
+        assert sandbox.setting(NAME, "ssl") == "strict"
+    else:
+        assert len(sandbox.request("GET", rules).result["rules"]) == 1
+    assert "ssl_mode" not in agent.state(NAME)
+
+
 def test_zone_with_automatic_mode_is_left_alone(origin):
     agent, sandbox = origin.agent, origin.sandbox
     sandbox.setting(NAME, "ssl_automatic_mode", "auto")
