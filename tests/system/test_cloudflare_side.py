@@ -139,8 +139,10 @@ def test_nothing_is_revoked_while_a_server_cannot_be_asked(origin):
               "time.sleep(1000)"])
     try:
         host.wait(lambda: host.listening(9443))
-        one = agent.renew(NAME, force=True, check=0).certificate(NAME)
-        assert "whether silent still shows it is not known" in one["notice"]["message"]
+        done = agent.renew(NAME, force=True, check=0)
+        words = "whether silent still shows it is not known"
+        assert words in done.certificate(NAME)["notice"]["message"]
+        assert done.stderr.count(words) == 1
         assert old not in origin.sandbox.revoked() and origin.served() != old
         assert agent.state(NAME)["revoke"]["count"] == 1
     finally:
