@@ -72,6 +72,7 @@ struct pass_job {
 	char *where; /* STATE/certificates/NAME, for messages */
 	struct state state;
 	bool settled;	      /* as the last pass left it (settled.h); its state was not read */
+	bool returned;	      /* its section was not there in the last pass */
 	bool dirty;	      /* state differs from the file */
 	unsigned reissue;     /* enum reissue_reason */
 	unsigned derive;      /* enum redeploy_reason: the files are made anew of key and leaf */

@@ -255,6 +255,31 @@ def test_metrics_file_can_be_elsewhere_and_a_place_that_cannot_be_written_is_a_w
     assert "ReadWritePaths" in done.stderr
 
 
+def test_metrics_that_could_not_be_written_are_not_carried_over(origin):
+    host, agent = origin.host, origin.agent
+    host.run(["install", "-d", "-o", USER, "/srv/textfile"])
+    agent.configure(agent={"metrics_file": "/srv/textfile/origin-ca.prom"})
+    origin.sandbox.fault("POST /certificates:1016:always")
+    agent.certificate(NAME, validity="365d")
+    agent.renew(check=1)
+
+    def stuck():
+        return int(values(host.read("/srv/textfile/origin-ca.prom")).get(
+            f'origin_ca_certificate_stuck_since_seconds{{certificate="{NAME}"}}', 0))
+
+    assert stuck() > 0
+    origin.sandbox.clear_faults()
+    host.run(["chown", "root", "/srv/textfile"])
+    assert "warning: cannot" in agent.renew(check=0).stderr and stuck() > 0
+    host.run(["chown", USER, "/srv/textfile"])
+    agent.scheduled_pass(check=0)
+    assert stuck() == 0
+    # from here on, passes without work write them, too
+    before = host.read("/srv/textfile/origin-ca.prom")
+    agent.scheduled_pass(check=0)
+    assert stuck() == 0 and host.read("/srv/textfile/origin-ca.prom") != before
+
+
 def test_each_message_id_is_explained_by_the_catalog(origin):
     origin.host.run(["journalctl", "--update-catalog"])
     ids = [message_id for _, message_id in events()]
