@@ -72,7 +72,7 @@ static void target_look(struct serving_target *entry, struct probe *probe, const
 		if (result < 0 && result != -EPROTO) {
 			entry->answer = SERVING_UNKNOWN;
 			entry->error = error;
-			if (result == -ETIMEDOUT)
+			if (result == -ETIMEDOUT || result == -EHOSTUNREACH)
 				return;
 		}
 	}

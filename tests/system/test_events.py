@@ -188,6 +188,7 @@ def test_end_that_comes_near_and_is_over_is_told_and_repeated(origin):
     one = new["expired"]
     assert "error 526" in one["ORIGIN_CA_MESSAGE"] and one["ORIGIN_CA_PRIORITY"] == "2"
     assert one["ORIGIN_CA_REPEATED"] == "no"
+    edit(origin, ".leaf.not_after -= 7500")     # "1 min", then "2 h 6 min": no news
     assert pass_tells() == {}
     later(3600)
     new = pass_tells()
