@@ -2,11 +2,10 @@
 
 #include <errno.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "commands/become.h"
 #include "commands/command.h"
-#include "pass/report.h"
+#include "commands/told_pass.h"
 
 /* The section that is missing, as it should be written. */
 static int explain_missing(const struct command_options *options,
@@ -31,28 +30,7 @@ static int adopt(const struct command_options *options, const struct config *con
 					    .now = true,
 					    .adoption = adoption,
 					    .force_adoption = options->force};
-	struct pass pass;
-	struct error error = {0};
-	int result = pass_run(config, &pass_options, &pass, &error);
-	if (result < 0) {
-		pass_free(&pass);
-		return command_fail(options,
-				    result == -EWOULDBLOCK ? PASS_EXIT_LOCKED : PASS_EXIT_FAILED,
-				    &error);
-	}
-	int status = (int)pass_exit_status(&pass);
-	bool printed;
-	report_log(&pass);
-	if (options->json) {
-		CLEANUP(cJSON_Deletep) cJSON *json = report_json(&pass);
-		printed = command_print_json(json);
-	} else {
-		CLEANUP(buffer_free) struct buffer text = BUFFER(1 << 20);
-		report_text(&pass, &text);
-		printed = command_print(buffer_text(&text));
-	}
-	pass_free(&pass);
-	return printed ? status : PASS_EXIT_FAILED;
+	return told_pass(options, config, &pass_options, true);
 }
 
 static int take_over(const struct command_options *options, const struct pass_adoption *adoption)

@@ -41,7 +41,8 @@ struct command_options {
 enum command_user {
 	USER_OWNER,  /* the owner of the state directory */
 	USER_MAKES,  /* the same, and the state directory is made for the agent's user */
-	USER_CALLER, /* root: it does nothing by itself, or writes what is root's */
+	USER_CALLER, /* root: it does nothing by itself, writes what is root's, or becomes the
+			owner when it has read what only root may */
 };
 
 /* Options that some commands take and the others refuse. */

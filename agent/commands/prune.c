@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "commands/become.h"
 #include "commands/inventory.h"
 #include "config/build.h"
 #include "pass/report.h"
@@ -41,7 +42,8 @@ static bool print(const struct command_options *options, const struct prune *pru
 	return command_print(buffer_text(&text));
 }
 
-static int prune(const struct command_options *options, const struct prune *pruned)
+static int prune(const struct command_options *options, const struct store *store,
+		 const struct prune *pruned)
 {
 	struct error error = {0};
 	bool remove = !options->dry_run;
@@ -52,7 +54,7 @@ static int prune(const struct command_options *options, const struct prune *prun
 		error_set(&error, ERROR_CONFIGURATION, -EBUSY, "%s is not pruned: %.800s",
 			  pruned->name, pruned->obstacles.items[0]);
 		error_remedy(&error, "remove what is in the way; --force prunes it all the same");
-	} else if (remove && prune_remove(pruned, &error) < 0) {
+	} else if (remove && prune_remove(store, pruned, &error) < 0) {
 		status = PASS_EXIT_FAILED;
 	}
 	if (error.code)
@@ -63,29 +65,52 @@ static int prune(const struct command_options *options, const struct prune *prun
 	return printed ? status : PASS_EXIT_FAILED;
 }
 
-int command_prune(const struct command_options *options)
+static int find_and_prune(const struct command_options *options,
+			  const struct prune_mentions *mentions)
 {
 	CLEANUP(config_freep) struct config *config = command_config(options);
-	const char *name = options->arguments.items[0];
 	struct inventory inventory;
 	struct prune pruned = {0};
 	struct error error = {0};
 	if (!config)
 		return PASS_EXIT_CONFIGURATION;
-	if (!section_name_valid(name)) {
-		error_set(&error, ERROR_CONFIGURATION, -EINVAL,
-			  "\"%.60s\" cannot be the name of a certificate", name);
-		return command_fail(options, PASS_EXIT_USAGE, &error);
-	}
 	int result = inventory_open(config, true, &inventory, &error);
 	if (result < 0)
 		return command_fail(options,
 				    result == -EWOULDBLOCK ? PASS_EXIT_LOCKED : PASS_EXIT_FAILED,
 				    &error);
-	result = prune_look(config, &inventory.store, &inventory.holdings, name, &pruned, &error);
+	result = prune_look(config, &inventory.store, &inventory.holdings, mentions,
+			    options->arguments.items[0], &pruned, &error);
 	int status = result < 0 ? command_fail(options, PASS_EXIT_FAILED, &error)
-				: prune(options, &pruned);
+				: prune(options, &inventory.store, &pruned);
 	prune_free(&pruned);
 	inventory_close(&inventory);
+	return status;
+}
+
+int command_prune(const struct command_options *options)
+{
+	const char *name = options->arguments.items[0];
+	struct command_options own = *options;
+	struct prune_mentions mentions = {0};
+	struct config_token token = {0};
+	struct error error = {0};
+	if (!section_name_valid(name)) {
+		error_set(&error, ERROR_CONFIGURATION, -EINVAL,
+			  "\"%.60s\" cannot be the name of a certificate", name);
+		return command_fail(options, PASS_EXIT_USAGE, &error);
+	}
+	/* Read by who asks, as root reads what the agent's user may not; all the rest is that
+	 * user's: root would leave files that are root's, and remove what it is led to. */
+	prune_mentions_read(name, &mentions);
+	int status = PASS_EXIT_FAILED;
+	if (become_owner(options->config_path, false, &token, &error) < 0) {
+		command_fail(options, status, &error);
+	} else {
+		own.token = token.text || token.error.code ? &token : NULL;
+		status = find_and_prune(&own, &mentions);
+	}
+	become_forget(&token);
+	prune_mentions_free(&mentions);
 	return status;
 }

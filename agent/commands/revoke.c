@@ -107,6 +107,7 @@ static void remember(const struct revoking *revoking)
 			free(state.revoked_serial);
 			state.revoked_serial = string_copy(holding->serial);
 		}
+		state_revoked_add(&state, holding->serial);
 		state_event_add(&state, clock_now(), "withdrawn",
 				"revoked generation %u (serial %s), as somebody asked by `revoke`",
 				holding->generation, holding->serial);

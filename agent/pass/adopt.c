@@ -271,6 +271,8 @@ static bool superseding_allowed(const struct pass *pass, struct pass_job *job,
 		  "%s has generation %u already, another certificate (serial %s)",
 		  job->certificate->name, job->state.newest, job->state.facts.serial);
 	error_remedy(&job->error, "--force puts the one that is adopted in its place");
+	/* Nor is another one asked for instead. */
+	job->waiting = true;
 	return false;
 }
 

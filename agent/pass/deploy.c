@@ -237,8 +237,7 @@ static void deploy_remote(struct pass *pass)
 		return;
 	for (size_t i = 0; i < pass->job_count; i++)
 		job_save(pass, &pass->jobs[i]);
-	if (pass->options.full)
-		served_look(pass, true);
+	served_look(pass, true);
 	deploy_targets(pass, true);
 }
 

@@ -342,7 +342,7 @@ static int place_open(const struct pass *pass, char **ret_where, const char **re
 		       : 0;
 }
 
-void metrics_write(struct pass *pass)
+int metrics_write(struct pass *pass)
 {
 	CLEANUP(closep) int directory = -1;
 	CLEANUP(freep) char *where = NULL;
@@ -362,10 +362,11 @@ void metrics_write(struct pass *pass)
 						     &error);
 	}
 	if (result == 0)
-		return;
+		return 0;
 	if (pass->config->agent.metrics_file && result != -ENOSPC && result != -EDQUOT)
 		error_remedy(&error, "the agent's user must be able to write into that directory, "
 				     "and its unit be allowed to (ReadWritePaths=); or leave "
 				     "`metrics_file` out and link to STATE/" METRICS_FILE);
 	log_failure(LOG_LEVEL_WARNING, &error);
+	return result;
 }

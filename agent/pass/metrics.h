@@ -30,8 +30,8 @@ struct metric {
 extern const struct metric metrics[];
 extern const size_t metric_count;
 
-/* Writes the file; what cannot be written is a warning and changes nothing else. */
-void metrics_write(struct pass *pass);
+/* Writes the file; what cannot be written is a warning, and a negative errno. */
+int metrics_write(struct pass *pass);
 
 /* The text alone. `before`: that of the file as it is, "" for none. For tests. */
 void metrics_text(struct pass *pass, const char *before, struct buffer *text);

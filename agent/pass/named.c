@@ -39,6 +39,9 @@ bool named_files(const struct config *config, struct string_list *files)
 		const struct config_target *target = config->targets[i];
 		add(&named, target->template_name); /* an absolute path or a name, which is not */
 		add(&named, target->manager_credentials_file);
+		add(&named, target->remote.token_file);
+		add(&named, target->remote.password_file);
+		add(&named, target->remote.ca_file);
 		if (target->reload_command.count)
 			add(&named, target->reload_command.items[0]);
 	}
@@ -47,6 +50,8 @@ bool named_files(const struct config *config, struct string_list *files)
 		add(&named, certificate->private_key_file);
 		add(&named, certificate->csr_file);
 		add(&named, certificate->keystore_password_file);
+		add(&named, certificate->adopt_certificate);
+		add(&named, certificate->adopt_key);
 	}
 	return credential;
 }

@@ -126,8 +126,7 @@ static void plan_all(struct pass *pass)
 	for (size_t i = 0; i < pass->job_count; i++)
 		if (!pass->jobs[i].settled)
 			plan_certificate(pass, &pass->jobs[i]);
-	if (pass->options.full)
-		served_look(pass, false);
+	served_look(pass, false);
 	/* Else when all is done for the servers of this host (deploy.c). */
 	if (pass->options.full && pass->options.dry_run)
 		served_look(pass, true);
@@ -175,8 +174,10 @@ static void work(struct pass *pass)
 static bool all_settled(struct pass *pass, const struct settled *settled)
 {
 	size_t count = 0;
-	for (size_t i = 0; i < pass->job_count; i++)
+	for (size_t i = 0; i < pass->job_count; i++) {
 		count += settled_holds(settled, pass, &pass->jobs[i]);
+		pass->jobs[i].returned = settled_lacks(settled, &pass->jobs[i]);
+	}
 	return count == pass->job_count;
 }
 
@@ -307,15 +308,20 @@ int pass_run(const struct config *config, const struct pass_options *options, st
 	take_note(pass);
 	decide_full(pass);
 	CLEANUP(settled_freep) struct settled *settled = settled_load(pass);
+	bool save = settled_is_stale(settled, pass);
 	if (!all_settled(pass, settled)) {
 		settled_discard(pass);
 		work(pass);
-		settled_save(settled, pass);
+		save = true;
 	} else {
 		wall_clock_look(pass);
 	}
 	leave_note(pass);
-	metrics_write(pass);
+	/* Who finds all settled carries lines of the last file over: it must be there first. */
+	if (metrics_write(pass) < 0)
+		settled_discard(pass);
+	else if (save)
+		settled_save(settled, pass);
 	return 0;
 }
 

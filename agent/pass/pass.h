@@ -72,6 +72,7 @@ struct pass_job {
 	char *where; /* STATE/certificates/NAME, for messages */
 	struct state state;
 	bool settled;	      /* as the last pass left it (settled.h); its state was not read */
+	bool returned;	      /* its section was not there in the last pass */
 	bool dirty;	      /* state differs from the file */
 	bool state_unread;    /* what the file holds is not known: it is not written over */
 	unsigned reissue;     /* enum reissue_reason */

@@ -102,7 +102,7 @@ static unsigned check_files(struct pass *pass, struct pass_job *job, int directo
 	}
 
 	/* From the newest down to one that is whole: while a damaged generation is being replaced,
-	 * an older one that is still in time may have to serve. */
+	 * an older one that is still in time may have to serve; never one that is revoked. */
 	for (size_t i = count; i > 0 && numbers[i - 1] > 0; i--) {
 		struct generation_meta meta = {0};
 		int result = generation_read(directory, job->where, numbers[i - 1], &meta, &error);
@@ -125,6 +125,7 @@ static unsigned check_files(struct pass *pass, struct pass_job *job, int directo
 		bool usable =
 			(i == count && !reasons) ||
 			(meta.facts.not_after > pass->now &&
+			 !state_is_revoked(&job->state, meta.facts.serial) &&
 			 string_list_same_set(&meta.facts.hostnames, &job->certificate->hostnames));
 		if (usable)
 			take_generation(pass, job, directory, &meta, numbers[i - 1]);
@@ -164,7 +165,7 @@ static unsigned check_facts(const struct pass *pass, struct pass_job *job)
 		reasons |= REISSUE_KEY;
 	if (job->state.validity_days != certificate->validity_days)
 		reasons |= REISSUE_VALIDITY;
-	if (job->state.revoked_serial && strcmp(job->state.revoked_serial, facts->serial) == 0)
+	if (state_is_revoked(&job->state, facts->serial))
 		reasons |= REISSUE_REVOKED;
 	return reasons;
 }

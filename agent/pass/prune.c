@@ -144,12 +144,6 @@ static void served_obstacles(const struct config *config, const struct holdings 
 	}
 }
 
-/* Who names one of the files. */
-struct search {
-	struct prune *prune;
-	struct string_list needles;
-};
-
 static bool names_whole(const char *text, const char *needle)
 {
 	const char *at = strstr(text, needle);
@@ -158,41 +152,60 @@ static bool names_whole(const char *text, const char *needle)
 			     at[strlen(needle)] ? at[strlen(needle)] : ';');
 }
 
+struct search {
+	const char *name;
+	struct prune_mentions *mentions;
+};
+
 static int search_line(const char *path, unsigned line, const char *text, void *context)
 {
 	struct search *search = context;
 	text += strspn(text, " \t");
-	if (text[0] == '#')
+	if (text[0] == '#' || !strstr(text, search->name))
 		return 0;
-	for (size_t i = 0; i < search->needles.count; i++)
-		if (names_whole(text, search->needles.items[i])) {
-			string_list_take(&search->prune->obstacles,
-					 string_format("%s:%u names %s", path, line,
-						       search->needles.items[i]));
-			break;
-		}
+	string_list_take(&search->mentions->places, string_format("%s:%u", path, line));
+	string_list_add(&search->mentions->lines, text);
 	return 0;
 }
 
-static void named_obstacles(struct prune *prune)
+void prune_mentions_read(const char *name, struct prune_mentions *ret_mentions)
 {
-	struct search search = {.prune = prune};
-	CLEANUP(string_list_free) struct string_list unread = {0};
-	string_list_copy(&search.needles, &prune->files);
-	server_config_walk(server_config_directories, search_line, &search, &unread);
-	if (unread.count && prune->files.count) {
-		CLEANUP(freep) char *paths = string_list_join(&unread, ", ");
+	*ret_mentions = (struct prune_mentions){0};
+	struct search search = {name, ret_mentions};
+	server_config_walk(server_config_directories, search_line, &search, &ret_mentions->unread);
+}
+
+void prune_mentions_free(struct prune_mentions *mentions)
+{
+	string_list_free(&mentions->places);
+	string_list_free(&mentions->lines);
+	string_list_free(&mentions->unread);
+}
+
+/* Who names one of the files. */
+static void named_obstacles(const struct prune_mentions *mentions, struct prune *prune)
+{
+	for (size_t i = 0; i < mentions->lines.count; i++)
+		for (size_t j = 0; j < prune->files.count; j++)
+			if (names_whole(mentions->lines.items[i], prune->files.items[j])) {
+				string_list_take(&prune->obstacles,
+						 string_format("%s names %s",
+							       mentions->places.items[i],
+							       prune->files.items[j]));
+				break;
+			}
+	if (mentions->unread.count && prune->files.count) {
+		CLEANUP(freep) char *paths = string_list_join(&mentions->unread, ", ");
 		string_list_take(&prune->obstacles,
 				 string_format("whether a server names it cannot be told: %.300s "
 					       "cannot be read by this user",
 					       paths));
 	}
-	string_list_free(&search.needles);
 }
 
 int prune_look(const struct config *config, const struct store *store,
-	       const struct holdings *holdings, const char *name, struct prune *ret_prune,
-	       struct error *error)
+	       const struct holdings *holdings, const struct prune_mentions *mentions,
+	       const char *name, struct prune *ret_prune, struct error *error)
 {
 	struct prune prune = {.name = name};
 	int result = store->fd < 0 ? 0 : files_collect(config, store, &prune, error);
@@ -202,7 +215,7 @@ int prune_look(const struct config *config, const struct store *store,
 	}
 	configured_obstacle(config, &prune);
 	served_obstacles(config, holdings, &prune);
-	named_obstacles(&prune);
+	named_obstacles(mentions, &prune);
 	*ret_prune = prune;
 	return 0;
 }
@@ -215,15 +228,45 @@ void prune_free(struct prune *prune)
 	string_list_free(&prune->ids);
 }
 
-int prune_remove(const struct prune *prune, struct error *error)
+/* The directory of a file. Below the state directory nothing may be a symbolic link. */
+static int parent_open(const struct store *store, const char *parent, int *ret_fd,
+		       struct error *error)
+{
+	size_t own = strlen(store->path);
+	if (strncmp(parent, store->path, own) != 0 || parent[own] != '/') {
+		*ret_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return *ret_fd < 0 ? error_errno(error, -errno, "cannot open %s", parent) : 0;
+	}
+	CLEANUP(freep) char *rest = string_copy(parent + own + 1);
+	CLEANUP(freep) char *where = string_copy(store->path);
+	CLEANUP(closep) int above = -1;
+	char *next = NULL;
+	int result = 0;
+	for (char *part = strtok_r(rest, "/", &next); result == 0 && part;
+	     part = strtok_r(NULL, "/", &next)) {
+		int fd = -1;
+		result = directory_open_at(above < 0 ? store->fd : above, where, part, &fd, error);
+		closep(&above);
+		above = fd;
+		char *deeper = string_format("%s/%s", where, part);
+		free(where);
+		where = deeper;
+	}
+	if (result == 0)
+		*ret_fd = TAKE_FD(above);
+	return result;
+}
+
+int prune_remove(const struct store *store, const struct prune *prune, struct error *error)
 {
 	for (size_t i = 0; i < prune->files.count; i++) {
 		CLEANUP(freep) char *parent = string_copy(prune->files.items[i]);
 		char *slash = strrchr(parent, '/');
 		*slash = '\0';
-		CLEANUP(closep) int directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		int result = directory < 0 ? error_errno(error, -errno, "cannot open %s", parent)
-					   : file_remove_at(directory, parent, slash + 1, error);
+		CLEANUP(closep) int directory = -1;
+		int result = parent_open(store, parent, &directory, error);
+		if (result == 0)
+			result = file_remove_at(directory, parent, slash + 1, error);
 		if (result == 0)
 			result = directory_sync(directory, parent, error);
 		if (result < 0)

@@ -17,13 +17,25 @@ struct prune {
 	struct string_list ids;	      /* certificates at Cloudflare that stay valid */
 };
 
-/* Looks; removes nothing. Handshakes with every target, and reads the servers' configuration. */
+/* Lines of the servers' configuration in which a name occurs. */
+struct prune_mentions {
+	struct string_list places; /* "PATH:LINE" of each of `lines` */
+	struct string_list lines;
+	struct string_list unread; /* files that this user may not read */
+};
+
+/* Reads the servers' configuration, as far as this user may: root, who is not needed afterwards. */
+void prune_mentions_read(const char *name, struct prune_mentions *ret_mentions);
+void prune_mentions_free(struct prune_mentions *mentions);
+
+/* Looks; removes nothing. Handshakes with every target. */
 int prune_look(const struct config *config, const struct store *store,
-	       const struct holdings *holdings, const char *name, struct prune *ret_prune,
-	       struct error *error);
+	       const struct holdings *holdings, const struct prune_mentions *mentions,
+	       const char *name, struct prune *ret_prune, struct error *error);
 void prune_free(struct prune *prune);
 
-/* Removes `files`: links and snippets first, the keys last. The store must be locked. */
-int prune_remove(const struct prune *prune, struct error *error);
+/* Removes `files`: links and snippets first, the keys last; below the state directory through no
+ * symbolic link. The store must be locked. */
+int prune_remove(const struct store *store, const struct prune *prune, struct error *error);
 
 #endif

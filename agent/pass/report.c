@@ -43,12 +43,6 @@ static const char *outcome(const struct pass *pass, const struct pass_job *job)
 static void say_again(struct summary *log, const struct pass *pass, const struct pass_job *job)
 {
 	enum log_level level = pass->options.now ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
-	if (job->notice.code) {
-		CLEANUP(freep)
-		char *words = string_format("%s%s%s", job->notice.message,
-					    job->notice.remedy[0] ? "; " : "", job->notice.remedy);
-		summary_add(log, LOG_LEVEL_WARNING, job->certificate->name, NULL, words);
-	}
 	if (job->error.code && !tell_told(pass, job, NULL)) {
 		CLEANUP(freep) char *text = tell_failure_text(job, NULL);
 		summary_add(log, level, job->certificate->name, NULL, text);

@@ -45,6 +45,7 @@ static void answered(struct pass *pass, struct pass_job *job, int64_t revoked_at
 	char text[CLOCK_TEXT_SIZE];
 	free(state->revoked_serial);
 	state->revoked_serial = string_copy(state->facts.serial);
+	state_revoked_add(state, state->facts.serial);
 	job->reissue |= REISSUE_REVOKED;
 	job->waiting = false;
 	state_event_add(state, pass->now, "revoked",

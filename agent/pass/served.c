@@ -20,8 +20,23 @@ static void platform_look(struct pass *pass, struct pass_job *job,
 	state_target_get(&job->state, target_job->target->name)->reload_pending = true;
 }
 
+static bool is_to_look(const struct pass *pass, const struct pass_job *job)
+{
+	return pass->options.full || (job->returned && pass_job_current(pass, job));
+}
+
+static bool nothing_to_look(const struct pass *pass)
+{
+	for (size_t i = 0; i < pass->job_count; i++)
+		if (is_to_look(pass, &pass->jobs[i]))
+			return false;
+	return true;
+}
+
 void served_look(struct pass *pass, bool remote)
 {
+	if (nothing_to_look(pass))
+		return;
 	CLEANUP(probe_freep) struct probe *probe = NULL;
 	struct error error = {0};
 	if (probe_new(&probe, &error) < 0) {
@@ -34,7 +49,8 @@ void served_look(struct pass *pass, bool remote)
 			struct pass_target *target = &pass->targets[target_job->index];
 			if (stop_requested())
 				return; /* what was seen before still counts */
-			if (!target_job->verified || siblings_none(target_job) != remote)
+			if (!is_to_look(pass, &pass->jobs[i]) || !target_job->verified ||
+			    siblings_none(target_job) != remote)
 				continue;
 			if (remote && !pass->options.dry_run)
 				platform_look(pass, &pass->jobs[i], target_job);

@@ -5,8 +5,9 @@
 
 #include "pass/pass.h"
 
-/* A handshake for each verified certificate of the targets of this host, or of the remote ones:
- * what shows another leaf is not verified any more, and REDEPLOY_SERVED is a reason to deploy. */
+/* In a full pass, else for those whose section came back: a handshake for each verified certificate
+ * of the targets of this host, or of the remote ones: what shows another leaf is not verified any
+ * more, and REDEPLOY_SERVED is a reason to deploy. */
 void served_look(struct pass *pass, bool remote);
 
 #endif

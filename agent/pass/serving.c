@@ -6,6 +6,10 @@
 #include "base/clock.h"
 #include "target/probe.h"
 
+enum {
+	NAME_MS = 1000
+};
+
 const char *serving_answer_name(enum serving_answer answer)
 {
 	static const char *const names[] = {
@@ -23,11 +27,20 @@ static bool is_it(const char *serial, const struct probe_result *seen)
 	return serial_read(seen->facts.serial, shown) && strcmp(shown, serial) == 0;
 }
 
+/* Names behind the first are answered by a server that answers: a second each is plenty. */
+static int64_t deadline_of(const struct config_target *target,
+			   const struct serving_question *question)
+{
+	return clock_monotonic_ms() + target->probe_timeout * 1000 +
+	       (int64_t)question->hostnames->count * NAME_MS;
+}
+
 static void target_look(struct serving_target *entry, struct probe *probe, const char *serial,
 			const struct serving_question *question)
 {
 	const struct config_target *target = entry->target;
-	int64_t deadline = clock_monotonic_ms() + target->probe_timeout * 1000;
+	int64_t most = target->probe_timeout * 1000;
+	int64_t deadline = deadline_of(target, question);
 	if (!target->probe_host) {
 		entry->answer = SERVING_UNPROBED;
 		return;
@@ -37,12 +50,13 @@ static void target_look(struct serving_target *entry, struct probe *probe, const
 		struct probe_result seen = {0};
 		struct error error = {0};
 		int64_t left = deadline - clock_monotonic_ms();
-		int result = left <= 0 ? error_set(&error, ERROR_DEPLOY, -ETIMEDOUT,
-						   "%s:%u was not asked for all names in time",
-						   target->probe_host, target->probe_port)
-				       : probe_handshake(probe, target->probe_host,
-							 target->probe_port, hostname,
-							 question->key_type, left, &seen, &error);
+		int result =
+			left <= 0 ? error_set(&error, ERROR_DEPLOY, -ETIMEDOUT,
+					      "%s:%u was not asked for all names in time",
+					      target->probe_host, target->probe_port)
+				  : probe_handshake(probe, target->probe_host, target->probe_port,
+						    hostname, question->key_type,
+						    left < most ? left : most, &seen, &error);
 		bool shown = result == 0 && is_it(serial, &seen);
 		probe_result_free(&seen);
 		if (shown) {
@@ -50,14 +64,15 @@ static void target_look(struct serving_target *entry, struct probe *probe, const
 			entry->hostname = hostname;
 			return;
 		}
-		/* Nobody listens: then nothing is served there, for no name. */
-		if (result == -ECONNREFUSED)
+		/* Nobody listens: then nothing is served there, for no name; but one that answered
+		 * a moment ago is being restarted. */
+		if (result == -ECONNREFUSED && i == 0)
 			return;
 		/* An alert ("unrecognized name") is an answer, and not this certificate. */
 		if (result < 0 && result != -EPROTO) {
 			entry->answer = SERVING_UNKNOWN;
 			entry->error = error;
-			if (result == -ETIMEDOUT)
+			if (result == -ETIMEDOUT || result == -EHOSTUNREACH)
 				return;
 		}
 	}
@@ -91,7 +106,7 @@ static void usual_look(const struct config *config, struct serving *serving, str
 		if (is_probed(config, entry.target))
 			continue;
 		target_look(&entry, probe, serial, question);
-		if (entry.answer == SERVING_SHOWN)
+		if (entry.answer == SERVING_SHOWN || entry.answer == SERVING_UNKNOWN)
 			serving->items[serving->count++] = entry;
 	}
 }

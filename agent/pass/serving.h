@@ -37,9 +37,10 @@ struct serving_question {
 
 /*
  * Asks every target of this host for every name until one shows it. Takes at most the targets'
- * probe_timeout each. Where no target is probed at 127.0.0.1:443 or :8443 these are asked as well
- * (a target whose last certificate is configured no longer is not there any more), and are in the
- * result when they show it.
+ * probe_timeout each, and a second for every name; the first that is not answered in time ends it.
+ * Where no target is probed at 127.0.0.1:443 or :8443 these are asked as well (a target whose last
+ * certificate is configured no longer is not there any more), and are in the result when they show
+ * it or could not be asked.
  */
 int serving_look(const struct config *config, const struct serving_question *question,
 		 struct serving *ret_serving, struct error *error);

@@ -36,6 +36,7 @@ struct entry {
 
 struct settled {
 	cJSON *json;
+	bool usable;
 	struct entry *entries; /* sorted by name */
 	size_t count;
 };
@@ -54,6 +55,7 @@ struct settled *settled_load(const struct pass *pass)
 	buffer_free(&text);
 	if (json_integer(settled->json, "version", 0) != SETTLED_VERSION)
 		return settled;
+	settled->usable = true;
 
 	const cJSON *array = cJSON_GetObjectItemCaseSensitive(settled->json, "certificates");
 	const cJSON *entry;
@@ -291,6 +293,19 @@ bool settled_holds(const struct settled *settled, struct pass *pass, struct pass
 	return true;
 }
 
+bool settled_lacks(const struct settled *settled, const struct pass_job *job)
+{
+	return settled->usable && !find(settled, job->certificate->name);
+}
+
+bool settled_is_stale(const struct settled *settled, const struct pass *pass)
+{
+	for (size_t i = 0; i < settled->count; i++)
+		if (!config_certificate_find(pass->config, settled->entries[i].name))
+			return true;
+	return false;
+}
+
 void settled_discard(const struct pass *pass)
 {
 	if (unlinkat(pass->store.fd, SETTLED_FILE, 0) < 0 && errno != ENOENT)
@@ -341,7 +356,8 @@ void settled_save(const struct settled *settled, struct pass *pass)
 	for (size_t i = 0; i < pass->job_count; i++)
 		add_entry(pass, &pass->jobs[i], array);
 	for (size_t i = 0; i < settled->count; i++)
-		if (!bsearch(settled->entries[i].name, pass->jobs, pass->job_count,
+		if (config_certificate_find(pass->config, settled->entries[i].name) &&
+		    !bsearch(settled->entries[i].name, pass->jobs, pass->job_count,
 			     sizeof(*pass->jobs), compare_jobs))
 			json_append(array, cJSON_Duplicate(settled->entries[i].json, true));
 

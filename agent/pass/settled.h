@@ -24,10 +24,18 @@ void settled_free(struct settled *settled);
  */
 bool settled_holds(const struct settled *settled, struct pass *pass, struct pass_job *job);
 
-/* Before anything is changed. */
+/* True for one that the last pass did not have, as far as the file is whole: nobody looked after it
+ * for a while, and what its state says of its targets is as old. */
+bool settled_lacks(const struct settled *settled, const struct pass_job *job);
+
+/* True when it tells of certificates that are not configured any more. */
+bool settled_is_stale(const struct settled *settled, const struct pass *pass);
+
+/* Before anything is changed, and when what was found could not be told. */
 void settled_discard(const struct pass *pass);
 
-/* Writes down what is in order now; of certificates that were not in this pass, what was known. */
+/* Writes down what is in order now; of configured certificates that were not in this pass, what was
+ * known. After metrics_write(): what a settled pass carries over must be there. */
 void settled_save(const struct settled *settled, struct pass *pass);
 
 DEFINE_CLEANUP(struct settled *, settled_free)

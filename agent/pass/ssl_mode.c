@@ -10,6 +10,11 @@
 #include "pass/attempt.h"
 #include "pass/issue.h"
 #include "pass/schedule.h"
+#include "pass/verify.h"
+
+enum {
+	NAME_MS = 1000 /* for each name, besides the target's time */
+};
 
 /* What it is carried out for: the mode and the names. */
 static void digest_of(const struct config_certificate *certificate,
@@ -140,13 +145,42 @@ static int carry_out(struct pass *pass, struct pass_job *job, struct pass_accoun
 	return error->code;
 }
 
+/* A target counts as verified when it shows the newest for one name; one that it serves with
+ * another certificate would be answered with error 526. */
+static int names_look(const struct pass *pass, const struct pass_job *job, struct error *error)
+{
+	CLEANUP(probe_freep) struct probe *probe = NULL;
+	int result = probe_new(&probe, error);
+	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
+		const struct config_target *target = job->targets[i].target;
+		struct verify verify;
+		verify_begin(&verify, pass, job, &job->targets[i]);
+		verify_look(&verify, probe,
+			    clock_monotonic_ms() + target->probe_timeout * 1000 +
+				    (int64_t)verify.count * NAME_MS);
+		result = verify_strict(&verify, error);
+		verify_end(&verify);
+		if (result < 0) {
+			error_prefix(error, "ssl_mode waits");
+			error_remedy(error,
+				     "let [target %s] serve every name of `hostnames` with this "
+				     "certificate, or take the name out of [certificate %s]",
+				     target->name, job->certificate->name);
+		}
+	}
+	return result;
+}
+
 static void mode_one(struct pass *pass, struct pass_job *job)
 {
 	struct state *state = &job->state;
 	struct pass_account *account = attempt_account(pass, job->certificate->api);
 	struct error error = {0};
-	int result = issue_account_ready(pass, account) ? carry_out(pass, job, account, &error)
-							: attempt_account_usable(account, &error);
+	int result = names_look(pass, job, &error);
+	if (result == 0)
+		result = issue_account_ready(pass, account)
+				 ? carry_out(pass, job, account, &error)
+				 : attempt_account_usable(account, &error);
 	job->dirty = true;
 	if (result == 0) {
 		char digest[SHA256_TEXT_SIZE];

@@ -1,6 +1,7 @@
 /*
  * ssl_mode.h - `ssl_mode`: bringing the zone, or the certificate's hostnames by a configuration
- * rule, to Full (strict) once a handshake has shown the certificate on every target.
+ * rule, to Full (strict) once a handshake has shown the certificate on every target, and no
+ * other one for a name that is no wildcard.
  *
  * Once for each definition: what somebody sets otherwise later is theirs. A zone whose automatic
  * mode is on is left alone, and so is one of which that cannot be read. What the token may not do

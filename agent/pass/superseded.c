@@ -44,7 +44,7 @@ void superseded_note(const struct pass *pass, struct pass_job *job)
 	mark_of(state, mark);
 	if (!state->issued_mark || strcmp(state->issued_mark, mark) != 0)
 		return;
-	state_superseded_add(state, state->id, state->facts.not_after);
+	state_superseded_add(state, state->id, state->facts.not_after, &state->facts.hostnames);
 	job->dirty = true;
 }
 
@@ -95,10 +95,37 @@ int64_t superseded_due(const struct pass_job *job)
 	return state->revoke.count && state->revoke.next > due ? state->revoke.next : due;
 }
 
-/* Every target shows the newest now, and none the one that is to go. */
-static int confirm(struct pass *pass, struct pass_job *job, const char *id, struct error *error)
+/* The names that are served now, and those that it covered: a virtual host of one that was taken
+ * out of the section may still name its files. */
+static void names_of(const struct pass_job *job, const struct state_superseded *superseded,
+		     struct string_list *names)
 {
-	struct serving_question question = {id, &job->certificate->hostnames, KEY_TYPE_COUNT};
+	string_list_copy(names, &job->certificate->hostnames);
+	for (size_t i = 0; i < superseded->hostnames.count; i++)
+		if (!string_list_has(names, superseded->hostnames.items[i]))
+			string_list_add(names, superseded->hostnames.items[i]);
+}
+
+/* One that could not be asked may show it. */
+static int not_shown(const struct serving_target *entry, struct error *error)
+{
+	if (entry->answer == SERVING_SHOWN)
+		return error_set(error, ERROR_DEPLOY, -EBUSY, "%s still shows it for %s",
+				 entry->target->name, entry->hostname);
+	if (entry->answer == SERVING_UNKNOWN)
+		return error_set(error, ERROR_DEPLOY, -EAGAIN,
+				 "whether %s still shows it is not known: %s", entry->target->name,
+				 entry->error.message);
+	return 0;
+}
+
+/* Every target shows the newest now, and none the one that is to go. */
+static int confirm(struct pass *pass, struct pass_job *job,
+		   const struct state_superseded *superseded, struct error *error)
+{
+	CLEANUP(string_list_free) struct string_list names = {0};
+	names_of(job, superseded, &names);
+	struct serving_question question = {superseded->id, &names, KEY_TYPE_COUNT};
 	struct serving serving = {0};
 	CLEANUP(probe_freep) struct probe *probe = NULL;
 	int result = probe_new(&probe, error);
@@ -116,10 +143,7 @@ static int confirm(struct pass *pass, struct pass_job *job, const char *id, stru
 	if (result == 0)
 		result = serving_look(pass->config, &question, &serving, error);
 	for (size_t i = 0; result == 0 && i < serving.count; i++)
-		if (serving.items[i].answer == SERVING_SHOWN)
-			result =
-				error_set(error, ERROR_DEPLOY, -EBUSY, "%s still shows it for %s",
-					  serving.items[i].target->name, serving.items[i].hostname);
+		result = not_shown(&serving.items[i], error);
 	serving_free(&serving);
 	return result;
 }
@@ -129,7 +153,7 @@ static int revoke_one(struct pass *pass, struct pass_job *job, size_t index, str
 	struct state *state = &job->state;
 	struct pass_account *account = attempt_account(pass, job->certificate->api);
 	CLEANUP(freep) char *id = string_copy(state->superseded[index].id);
-	int result = confirm(pass, job, id, error);
+	int result = confirm(pass, job, &state->superseded[index], error);
 	if (result == 0 && !issue_account_ready(pass, account))
 		result = attempt_account_usable(account, error);
 	if (result == 0)
@@ -142,6 +166,8 @@ static int revoke_one(struct pass *pass, struct pass_job *job, size_t index, str
 	if (result < 0)
 		return error_prefix(error, "cannot revoke the superseded certificate %s", id);
 	state_superseded_drop(state, index);
+	/* Its files are there for a while. */
+	state_revoked_add(state, id);
 	state_event_add(state, pass->now, "withdrawn", "revoked the superseded certificate %s", id);
 	job->revoked = true;
 	job->dirty = true;

@@ -199,14 +199,20 @@ static void tell_trouble(struct pass *pass, struct pass_job *job, const struct t
 	}
 }
 
+/* Of an end that comes nearer only the time differs, in words too: "2 days", "1 day 23 h". */
+static bool says_the_same(const struct state_alarm *alarm, const struct trouble *trouble)
+{
+	return trouble->kind == EVENT_EXPIRING || trouble->kind == EVENT_EXPIRED ||
+	       words_alike(alarm->message, trouble->message);
+}
+
 /* Tells of it unless that was done and nothing has changed since. */
 static void alarm_raise(struct pass *pass, struct pass_job *job, struct trouble *trouble)
 {
 	struct state_alarm *alarm = state_alarm_find(&job->state, trouble->scope);
 	bool known = alarm && event_find(alarm->event) != EVENT_NONE &&
 		     strcmp(alarm->event, event_types[trouble->kind].name) == 0 &&
-		     alarm->class == trouble->class &&
-		     words_alike(alarm->message, trouble->message);
+		     alarm->class == trouble->class && says_the_same(alarm, trouble);
 	if (!alarm) {
 		alarm = state_alarm_add(&job->state, trouble->scope);
 		alarm->since = pass->now;

@@ -62,6 +62,9 @@ void trust_load(struct pass *pass)
 		list_load(pass, account, &account->roots, &warnings);
 		warnings_tell(&warnings);
 	}
+	/* Sought now: threads that issue only read it. */
+	for (size_t i = 0; i < pass->job_count; i++)
+		trust_client_account(pass, pass->jobs[i].certificate);
 }
 
 /* What the jobs of one account miss. */

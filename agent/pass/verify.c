@@ -184,3 +184,22 @@ int verify_explain(const struct verify *verify, const char *file, struct error *
 	return error_set(error, ERROR_DEPLOY, -ETIMEDOUT, "%s:%u was not asked before the deadline",
 			 target->probe_host, target->probe_port);
 }
+
+int verify_strict(const struct verify *verify, struct error *error)
+{
+	const struct string_list *hostnames = &verify->job->certificate->hostnames;
+	for (size_t i = 0; i < verify->count; i++) {
+		/* What a wildcard stands for is asked with a label that nobody serves. */
+		if (hostnames->items[i][0] == '*')
+			continue;
+		if (verify->shown[i] == VERIFY_OTHER || verify->shown[i] == VERIFY_PREVIOUS)
+			return explain_leaf(verify, i, "another certificate", error);
+		if (verify->shown[i] == VERIFY_PENDING ||
+		    (verify->shown[i] == VERIFY_NOTHING && verify->error.code == -ETIMEDOUT))
+			return error_set(error, ERROR_DEPLOY, -EAGAIN,
+					 "%s:%u could not be asked for %s",
+					 verify->target->probe_host, verify->target->probe_port,
+					 hostnames->items[i]);
+	}
+	return 0;
+}

@@ -51,4 +51,11 @@ int verify_answers(const struct config_target *target, const struct config_certi
  * `file` is the path of the snippet. */
 int verify_explain(const struct verify *verify, const char *file, struct error *error);
 
+/*
+ * 0 when Cloudflare in Full (strict) would meet the newest leaf for every hostname but wildcards,
+ * or no TLS at all. -ESTALE, class deploy, for one that is shown another leaf; -EAGAIN for one that
+ * could not be asked.
+ */
+int verify_strict(const struct verify *verify, struct error *error);
+
 #endif

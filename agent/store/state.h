@@ -18,7 +18,9 @@ enum {
 	STATE_ALARMS = 300,    /* of one certificate, that are read */
 	STATE_SUPERSEDED = 16, /* certificates that wait for their revocation */
 	STATE_ISSUES = 32,     /* moments of issuing kept, for the daily budget */
-	STATE_FILE_LIMIT = 1 << 18,
+	STATE_NAMES = 100,     /* hostnames of one of these */
+	STATE_REVOKED = 100,   /* revoked serials kept: as many as generations can be */
+	STATE_FILE_LIMIT = 1 << 20,
 };
 
 /* What the last attempt that failed left behind. `count` 0: none. */
@@ -78,6 +80,7 @@ struct state_counts {
 struct state_superseded {
 	char *id; /* the API's */
 	int64_t not_after;
+	struct string_list hostnames; /* that it covers; none: of a state of before */
 };
 
 struct state {
@@ -101,10 +104,11 @@ struct state {
 	size_t alarm_count;
 	struct state_counts counts;
 	/* What Cloudflare does with it besides. */
-	bool imported;	       /* the newest was brought by the administrator */
-	char *issued_mark;     /* machine and serial of the newest that was issued here */
-	char *revoked_serial;  /* of a newest that is revoked at Cloudflare, or NULL */
-	int64_t revocation_at; /* when that was last asked, 0 never */
+	bool imported;		    /* the newest was brought by the administrator */
+	char *issued_mark;	    /* machine and serial of the newest that was issued here */
+	char *revoked_serial;	    /* of a newest that is revoked at Cloudflare, or NULL */
+	int64_t revocation_at;	    /* when that was last asked, 0 never */
+	struct string_list revoked; /* serials that never serve again, the oldest first */
 	struct state_superseded superseded[STATE_SUPERSEDED]; /* oldest first */
 	size_t superseded_count;
 	struct state_attempt revoke; /* the last failing revocation of these */
@@ -157,8 +161,14 @@ void state_attempt_fail(struct state_attempt *attempt, const struct error *error
 void state_attempt_clear(struct state_attempt *attempt);
 
 /* Notes a certificate that is superseded, once; the oldest goes when there are too many. */
-void state_superseded_add(struct state *state, const char *id, int64_t not_after);
+void state_superseded_add(struct state *state, const char *id, int64_t not_after,
+			  const struct string_list *hostnames);
 void state_superseded_drop(struct state *state, size_t index);
+
+/* Notes that a certificate (id or serial, either form) is revoked; the oldest goes when there are
+ * STATE_REVOKED. */
+void state_revoked_add(struct state *state, const char *id);
+bool state_is_revoked(const struct state *state, const char *id);
 
 /* Records an issue for the daily budget, and counts those after `since`. */
 void state_issue_add(struct state *state, int64_t at);

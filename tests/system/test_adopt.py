@@ -1,8 +1,10 @@
 """Adoption: a certificate that is on the host already is taken over, and none is asked for."""
 
+import signal
+
 import pytest
 
-from agent import USER
+from agent import PROGRAM, USER
 from origin import NAME, Origin
 
 NAMES = [NAME, f"*.{NAME}"]
@@ -75,6 +77,56 @@ def test_adopted_pair_is_served_and_none_is_asked_for(fresh):
     refused = adopt(fresh, check=1).certificate(NAME)
     assert "has generation 2 already" in refused["error"]["message"]
     assert adopt(fresh, "--force", check=0).certificate(NAME)["serial"] == other == fresh.served()
+
+
+def test_refusal_of_one_that_is_due_asks_for_none(fresh):
+    agent = fresh.agent
+    before(fresh)
+    agent.certificate(NAME, targets=None)
+    fresh.sandbox.restart("--backdate", str(80 * 86400))     # of 90 days
+    try:
+        agent.renew(check=0)
+    finally:
+        fresh.sandbox.restart()
+    serials = fresh.serials()
+    assert agent.renew(NAME, dry_run=True).certificate(NAME)["reissue"] == ["expiring"]
+    one = adopt(fresh, check=1).certificate(NAME)
+    assert "has generation 1 already" in one["error"]["message"] and not one["issued"]
+    assert fresh.serials() == serials and agent.generations(NAME)[-1] == 1
+
+
+def test_hook_hears_of_an_adoption(fresh):
+    agent, host = fresh.agent, fresh.host
+    host.write("/srv/hook", "#!/bin/sh\necho $ORIGIN_CA_EVENT >> /srv/told\n", mode=0o755)
+    host.write("/srv/told", "", owner=f"{USER}:{USER}")
+    agent.configure(agent={"event_hook": "/srv/hook"})
+    before(fresh)
+    agent.certificate(NAME)
+    fresh.nginx.add(NAME)
+    adopt(fresh, check=0)
+    assert host.read("/srv/told").split() == ["adopted", "deployed"]
+
+
+def test_adoption_that_is_stopped_finishes_the_reload(fresh):
+    agent, host = fresh.agent, fresh.host
+    serial = before(fresh)
+    agent.certificate(NAME)
+    agent.renew()
+    fresh.nginx.add(NAME)
+    fresh.nginx.reload()
+    drop_in = "nginx.service.d/slow.conf"
+    host.unit(drop_in, "[Service]\nExecReload=\nExecReload=/bin/sh -c 'touch /run/reload-began; "
+              "sleep 3; kill -HUP $MAINPID'\n")
+    try:
+        process = host.spawn([PROGRAM, "adopt", CERT, KEY, "--name", NAME, "--force"])
+        host.wait(lambda: host.exists("/run/reload-began"), 60)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        host.remove(f"/etc/systemd/system/{drop_in}")
+        host.run(["systemctl", "daemon-reload"])
+    assert fresh.served() == serial
+    assert agent.status(check=0).certificate(NAME)["current"]
 
 
 def test_what_is_no_good_is_not_adopted_and_nothing_is_issued(fresh):

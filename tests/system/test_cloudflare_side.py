@@ -124,6 +124,52 @@ def test_what_another_machine_may_serve_is_never_revoked(origin):
     assert origin.sandbox.revoked() == before
 
 
+def test_nothing_is_revoked_while_a_server_cannot_be_asked(origin):
+    agent, host = origin.agent, origin.host
+    agent.target("silent", type="custom", template="/srv/silent.mustache",
+                 reload="none", probe="127.0.0.1:9443", probe_timeout="1s")
+    host.write("/srv/silent.mustache", "# {{certificate}}\n")
+    agent.certificate("quiet", targets="silent", hostnames=["quiet.example.com"])
+    agent.certificate(NAME, revoke_superseded="0s")
+    agent.renew(NAME, check=0)
+    old = origin.served()
+    # its kernel takes connections, nobody answers
+    host.run(["systemd-run", "--quiet", "--unit=silent", "/usr/bin/python3", "-c",
+              "import socket, time; s = socket.create_server(('127.0.0.1', 9443)); "
+              "time.sleep(1000)"])
+    try:
+        host.wait(lambda: host.listening(9443))
+        done = agent.renew(NAME, force=True, check=0)
+        words = "whether silent still shows it is not known"
+        assert words in done.certificate(NAME)["notice"]["message"]
+        assert done.stderr.count(words) == 1
+        assert old not in origin.sandbox.revoked() and origin.served() != old
+        assert agent.state(NAME)["revoke"]["count"] == 1
+    finally:
+        host.run(["systemctl", "stop", "silent"])
+    agent.renew(NAME, check=0)
+    assert origin.sandbox.revoked()[-1] == old
+
+
+def test_name_that_left_the_section_may_still_be_served(origin):
+    agent, nginx = origin.agent, origin.nginx
+    shop = f"shop.{NAME}"
+    agent.certificate(NAME, hostnames=[NAME, shop], revoke_superseded="0s")
+    agent.renew(check=0)
+    old = origin.served()
+    nginx.add(NAME, NAME)
+    nginx.add(shop, shop, snippet=nginx.snippet(NAME))
+    nginx.hold_stale(shop)      # by hand it names the files of this generation
+    agent.certificate(NAME, hostnames=[NAME], revoke_superseded="0s")
+    one = agent.renew(check=0).certificate(NAME)
+    assert f"still shows it for {shop}" in one["notice"]["message"]
+    assert nginx.served(shop).serial == old and old not in origin.sandbox.revoked()
+    nginx.remove(shop)
+    nginx.reload()
+    agent.renew(NAME, check=0)
+    assert origin.sandbox.revoked()[-1] == old
+
+
 # --- ssl_mode
 
 def test_zone_becomes_strict_only_after_the_handshake_and_only_once(origin):
@@ -143,6 +189,34 @@ def test_zone_becomes_strict_only_after_the_handshake_and_only_once(origin):
     warned = [one for one in agent.check().json["findings"] if one["subject"] == NAME
               and 'mode "full"' in one["message"]]
     assert warned[0]["level"] == "warning"
+
+
+@pytest.mark.parametrize("mode", ["strict", "strict-hostnames"])
+def test_zone_waits_while_a_name_is_shown_another_certificate(origin, mode):
+    agent, sandbox, nginx = origin.agent, origin.sandbox, origin.nginx
+    shop = f"shop.{NAME}"
+    nginx.add(NAME, NAME)
+    nginx.install_by_hand(shop)
+    nginx.add(shop, shop, snippet=nginx.snippet_of_hand(shop))
+    nginx.reload()
+    agent.certificate(NAME, hostnames=[NAME, shop], ssl_mode=mode)
+    sandbox.mark()
+    one = agent.renew(check=0).certificate(NAME)
+    assert f"shows another certificate for {shop}" in one["notice"]["message"]
+    assert one["outcome"] == "issued" and agent.state(NAME)["ssl_mode"]["class"] == "deploy"
+    agent.renew(NAME, check=0)
+    assert sandbox.setting(NAME, "ssl") == "full"
+    rules = f"/zones/{sandbox.zone_id(NAME)}/rulesets/phases/http_config_settings/entrypoint"
+    assert not sandbox.requests("PUT", rules)
+    nginx.add(shop, shop, snippet=nginx.snippet(NAME))
+    nginx.reload()
+    nginx.wait_served(shop, origin.served())
+    agent.renew(NAME, check=0)
+    if mode == "strict":
+        assert sandbox.setting(NAME, "ssl") == "strict"
+    else:
+        assert len(sandbox.request("GET", rules).result["rules"]) == 1
+    assert "ssl_mode" not in agent.state(NAME)
 
 
 def test_zone_with_automatic_mode_is_left_alone(origin):

@@ -143,6 +143,86 @@ def test_failure_is_told_once_repeated_daily_and_its_end_is_told(origin):
     assert len(told(host)) == 5
 
 
+def test_end_that_comes_near_and_is_over_is_told_and_repeated(origin):
+    host, sandbox = origin.host, origin.sandbox
+    origin.agent.configure(agent={"event_hook": HOOK})
+    origin.agent.certificate(NAME, validity="7d")
+    sandbox.restart("--backdate", str(int(6.2 * 86400)))
+    origin.agent.renew(check=0)
+    sandbox.restart()
+    sandbox.fault("POST /certificates:1016:always")
+    hook(host)
+    watch = Watch(host)
+
+    def pass_tells():
+        """A pass, and the events of journal and hook, which are the same."""
+        before = len(told(host))
+        scheduled(host)
+        new = {one["ORIGIN_CA_EVENT"]: one for one in told(host)[before:]}
+        entries = {one["ORIGIN_CA_EVENT"]: one for one in watch.fresh()
+                   if "ORIGIN_CA_EVENT" in one}
+        assert set(entries) == set(new) and len(told(host)) == before + len(new)
+        for name, one in entries.items():
+            assert (name, one["MESSAGE_ID"]) in events()
+            assert one["MESSAGE_ID"] == new[name]["ORIGIN_CA_MESSAGE_ID"]
+            assert one["PRIORITY"] == new[name]["ORIGIN_CA_PRIORITY"]
+        return new
+
+    def later(seconds):
+        edit(origin, f'(.alarms[] | select(.scope == "expiry")).told -= {seconds}')
+
+    new = pass_tells()
+    assert set(new) == {"failed", "expiring"}
+    one = new["expiring"]
+    assert "is not renewed yet" in one["ORIGIN_CA_MESSAGE"] and one["ORIGIN_CA_PRIORITY"] == "3"
+    assert one["ORIGIN_CA_REPEATED"] == "no" and one["ORIGIN_CA_SERIAL"] == origin.served()
+    assert pass_tells() == {}
+    later(86400)
+    new = pass_tells()
+    assert set(new) == {"expiring"} and new["expiring"]["ORIGIN_CA_REPEATED"] == "yes"
+
+    # it is over
+    edit(origin, f".leaf.not_after = {int(time.time()) - 60}")
+    new = pass_tells()
+    assert set(new) == {"expired"}, new
+    one = new["expired"]
+    assert "error 526" in one["ORIGIN_CA_MESSAGE"] and one["ORIGIN_CA_PRIORITY"] == "2"
+    assert one["ORIGIN_CA_REPEATED"] == "no"
+    edit(origin, ".leaf.not_after -= 7500")     # "1 min", then "2 h 6 min": no news
+    assert pass_tells() == {}
+    later(3600)
+    new = pass_tells()
+    assert set(new) == {"expired"} and new["expired"]["ORIGIN_CA_REPEATED"] == "yes"
+
+    sandbox.clear_faults()
+    before = len(told(host))
+    origin.agent.renew(check=0)
+    names = [one["ORIGIN_CA_EVENT"] for one in told(host)[before:]]
+    assert names == ["issued", "deployed", "recovered"]
+
+
+def test_revocation_at_cloudflare_is_told_once(origin):
+    host, agent = origin.host, origin.agent
+    agent.configure(agent={"event_hook": HOOK})
+    agent.renew(check=0)
+    hook(host)
+    watch = Watch(host)
+    old = origin.served()
+    origin.sandbox.request("DELETE", f"/certificates/{old}")
+    edit(origin, "del(.revocation_at)")
+    note = agent.state_path("schedule.json")
+    host.write(note, host.run(["jq", "-c", ".full_check_at = 1", note]).stdout, mode=0o600)
+    scheduled(host)
+    names = ["revoked", "issued", "deployed"]
+    entries = [one for one in watch.fresh() if "ORIGIN_CA_EVENT" in one]
+    assert [one["ORIGIN_CA_EVENT"] for one in entries] == names
+    assert [one["ORIGIN_CA_EVENT"] for one in told(host)] == names
+    assert entries[0]["MESSAGE_ID"] == dict(events())["revoked"]
+    assert f"serial {old}" in entries[0]["MESSAGE"] and origin.served() != old
+    scheduled(host)
+    assert watch.events() == [] and len(told(host)) == 3
+
+
 def test_rollback_is_told_with_its_target(origin):
     host, nginx = origin.host, origin.nginx
     hook(host)
@@ -253,6 +333,31 @@ def test_metrics_file_can_be_elsewhere_and_a_place_that_cannot_be_written_is_a_w
     done = agent.renew(check=0)
     assert "warning: cannot open /srv/nowhere" in done.stderr
     assert "ReadWritePaths" in done.stderr
+
+
+def test_metrics_that_could_not_be_written_are_not_carried_over(origin):
+    host, agent = origin.host, origin.agent
+    host.run(["install", "-d", "-o", USER, "/srv/textfile"])
+    agent.configure(agent={"metrics_file": "/srv/textfile/origin-ca.prom"})
+    origin.sandbox.fault("POST /certificates:1016:always")
+    agent.certificate(NAME, validity="365d")
+    agent.renew(check=1)
+
+    def stuck():
+        return int(values(host.read("/srv/textfile/origin-ca.prom")).get(
+            f'origin_ca_certificate_stuck_since_seconds{{certificate="{NAME}"}}', 0))
+
+    assert stuck() > 0
+    origin.sandbox.clear_faults()
+    host.run(["chown", "root", "/srv/textfile"])
+    assert "warning: cannot" in agent.renew(check=0).stderr and stuck() > 0
+    host.run(["chown", USER, "/srv/textfile"])
+    agent.scheduled_pass(check=0)
+    assert stuck() == 0
+    # from here on, passes without work write them, too
+    before = host.read("/srv/textfile/origin-ca.prom")
+    agent.scheduled_pass(check=0)
+    assert stuck() == 0 and host.read("/srv/textfile/origin-ca.prom") != before
 
 
 def test_each_message_id_is_explained_by_the_catalog(origin):

@@ -1,5 +1,7 @@
 """A full look: what no file shows is seen by a handshake, and not forgotten."""
 
+import json
+
 from origin import NAME
 
 
@@ -37,3 +39,29 @@ def test_full_look_is_due_twice_a_day_without_a_name(origin):
     assert agent.status(check=1).certificate(NAME)["targets"][0]["last_error"]
     assert len(origin.serials()) == 1
 
+
+
+def test_certificate_that_comes_back_is_looked_at_again(origin):
+    agent, nginx = origin.agent, origin.nginx
+    agent.target("nginx", probe_timeout="1s")
+    agent.certificate("other", targets=None, hostnames=["other.example.com"])
+    agent.renew(check=0)
+
+    def settled():
+        text = origin.host.read(agent.state_path("settled.json"))
+        return {one["name"] for one in json.loads(text)["certificates"]}
+
+    assert settled() == {NAME, "other"}
+    agent.remove(NAME)
+    agent.scheduled_pass(check=0)
+    assert settled() == {"other"}
+    # meanwhile nobody looked after it
+    nginx.install_by_hand(NAME)
+    nginx.add(NAME, snippet=nginx.snippet_of_hand(NAME))
+    nginx.reload()
+    agent.certificate(NAME)
+    done = agent.renew()
+    assert "another certificate" in done.target(NAME)["error"]["message"], str(done)
+    nginx.let_go(NAME)
+    agent.renew(check=0)
+    assert settled() == {NAME, "other"} and len(origin.serials()) == 2

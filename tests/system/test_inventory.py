@@ -5,6 +5,7 @@ import ssl
 
 import pytest
 
+from agent import USER
 from network import leaf_from_der
 from origin import NAME
 
@@ -218,6 +219,18 @@ def test_prune_refuses_until_nobody_needs_the_files(origin):
     again = agent.command("prune", "--json", NAME, check=0).json
     assert not again["changed"] and again["files"] == []
     assert agent.command("prune", "../etc").returncode == 2
+
+
+def test_prune_leaves_nothing_of_roots_in_the_state_directory(origin):
+    agent, host = origin.agent, origin.host
+    agent.certificate("gone", targets=None, hostnames=["gone.example.com"])
+    agent.renew(check=0)
+    agent.remove("gone")
+    host.remove(agent.state_path("lock"))
+    assert agent.command("prune", "--json", "gone", check=0).json["changed"]
+    path = agent.state_path()
+    assert host.output(["find", path, "-not", "-user", USER]) == ""
+    agent.command("pass", user=USER, check=0)
 
 
 def test_prune_with_force_takes_what_is_configured_wrong(origin):

@@ -1,6 +1,9 @@
 """State that is lost, damaged or older than what is served: rebuilt from what is there."""
 
 import contextlib
+import json
+
+import pytest
 
 from origin import NAME
 
@@ -114,6 +117,36 @@ def test_older_generation_serves_while_a_damaged_one_cannot_be_replaced(origin):
     origin.sandbox.clear_faults()
     assert agent.renew(check=0).certificate(NAME)["generation"] == 3
     assert origin.served() == origin.serials()[2] and len(origin.serials()) == 3
+
+
+@pytest.mark.parametrize("by", ["the agent", "the command", "somebody"])
+def test_older_generation_that_is_revoked_never_serves_again(origin, by):
+    agent = origin.agent
+    old = origin.served()
+    if by == "the agent":
+        agent.certificate(NAME, revoke_superseded="0s")
+        agent.renew(check=0)
+        agent.renew(NAME, force=True, check=0)
+    elif by == "the command":
+        agent.renew(NAME, force=True, check=0)
+        agent.command("revoke", "--yes", old, check=0)
+    else:
+        origin.sandbox.request("DELETE", f"/certificates/{old}")
+        state = agent.state_path("certificates", NAME, "state.json")
+        known = json.loads(origin.host.read(state))
+        known.pop("revocation_at", None)
+        origin.host.write(state, json.dumps(known))
+        agent.renew(NAME, check=0)
+    new = origin.served()
+    assert old in origin.sandbox.revoked() and new != old
+    assert agent.generations(NAME)[-2:] == [1, 2]
+    damage(origin, agent.state_path("certificates", NAME, "0002", "key.pem"), "garbage")
+    origin.sandbox.fault(API_DOWN)
+    agent.renew(check=1)
+    assert origin.served() == new and origin.generation() == 2
+    origin.sandbox.clear_faults()
+    assert agent.renew(check=0).certificate(NAME)["generation"] == 3
+    assert origin.served() not in (old, new)
 
 
 def test_lost_directory_of_a_certificate_costs_one_certificate(origin):

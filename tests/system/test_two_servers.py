@@ -71,6 +71,32 @@ def test_leaf_that_one_server_does_not_show_is_given_back_by_the_other(origin, p
     assert first.active() == second.active() == "active"
 
 
+def test_nothing_is_revoked_while_one_server_shows_what_was_replaced(origin, pair):
+    agent, second = origin.agent, pair[1]
+    agent.certificate(NAME, targets=["nginx", "nginx-b"], revoke_superseded="0s")
+    agent.target("nginx-b", type="nginx", unit=second.unit, probe="127.0.0.1:8444",
+                 probe_timeout="1s")
+    agent.renew(check=0)
+    old = origin.served()
+    second.hold_stale(NAME)
+    agent.renew(NAME, force=True, check=1)    # both go back
+    assert served(origin, pair) == [old, old] and old not in origin.sandbox.revoked()
+    second.let_go(NAME)
+    # both were seen with the new one; somebody brings the old one back before the time is over
+    agent.certificate(NAME, targets=["nginx", "nginx-b"], revoke_superseded="1h")
+    agent.renew(check=0)
+    second.add(NAME, snippet=f"/etc/certificates-by-hand/nginx-b/{NAME}.stale/snippet.conf")
+    second.reload()
+    second.wait_served(NAME, old)
+    agent.certificate(NAME, targets=["nginx", "nginx-b"], revoke_superseded="0s")
+    done = agent.scheduled_pass()
+    assert old not in origin.sandbox.revoked(), str(done)
+    assert served(origin, pair)[1] == old
+    second.let_go(NAME)
+    agent.renew(NAME, check=0)
+    assert origin.sandbox.revoked()[-1] == old and old not in served(origin, pair)
+
+
 def test_stopped_server_does_not_keep_the_other_from_serving(origin, pair):
     first, second = pair
     second.stop()

@@ -113,6 +113,21 @@ def test_own_template_and_named_files_are_watched(service):
     assert len(agent.sandbox.issued()) == 1
 
 
+def test_pair_that_adopt_names_is_watched(service):
+    agent, host = service.agent, service.host
+    cert, key = "/srv/adopt/cert.pem", "/srv/adopt/key.pem"
+    pem, key_pem, serial = agent.sandbox.by_hand([NAME, f"*.{NAME}"])
+    for path in (cert, key):
+        host.write(path, "not yet\n", owner=f"{USER}:{USER}", mode=0o600)
+    agent.certificate(NAME, targets=None, adopt=f"{cert} {key}")
+    start(service)
+    assert "cannot adopt" in agent.status().certificate(NAME)["last_error"]["message"]
+    host.write(cert, pem, owner=f"{USER}:{USER}", mode=0o600)
+    host.write(key, key_pem, owner=f"{USER}:{USER}", mode=0o600)
+    host.wait(lambda: service.status_text().startswith("1 of 1"), 60, agent.journal)
+    assert [one["id"] for one in agent.sandbox.issued()] == [serial]
+
+
 def test_credential_that_was_replaced_restarts_the_service_once(service):
     agent, host = service.agent, service.host
     agent.configure(api={"token_file": None})
