@@ -180,6 +180,17 @@ int file_read(const char *path, struct buffer *contents, struct error *error)
 	return read_open(AT_FDCWD, path, 0, path, contents, &mode, error);
 }
 
+int file_read_descriptor(int fd, const char *path, struct buffer *contents, struct error *error)
+{
+	mode_t mode;
+	buffer_wipe(contents);
+	int result = read_descriptor(fd, contents, &mode);
+	if (result == 0)
+		return 0;
+	buffer_wipe(contents);
+	return read_error(result, contents->limit, path, error);
+}
+
 int directory_open_at(int directory, const char *where, const char *name, int *ret_fd,
 		      struct error *error)
 {
