@@ -39,6 +39,7 @@ bool named_files(const struct config *config, struct string_list *files)
 		const struct config_target *target = config->targets[i];
 		add(&named, target->template_name); /* an absolute path or a name, which is not */
 		add(&named, target->manager_credentials_file);
+		add(&named, target->remote.credentials_file);
 		if (target->reload_command.count)
 			add(&named, target->reload_command.items[0]);
 	}
