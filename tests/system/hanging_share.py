@@ -1,6 +1,6 @@
-"""A share whose server is away: `hanging_share.py DIRECTORY` mounts a file system there (FUSE) that says
-what it is and then answers nothing any more. Who touches it waits in the kernel and cannot be killed,
-as in an NFS mount that is `hard`, until this process ends."""
+"""A share whose server is away: `hanging_share.py DIRECTORY` mounts a file system there (FUSE) that
+says what it is and then answers nothing any more. Who touches it waits in the kernel and cannot be
+killed, as in an NFS mount that is `hard`, until this process ends."""
 
 import ctypes
 import os

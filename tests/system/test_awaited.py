@@ -1,5 +1,5 @@
-"""Platforms that take up in their own time what was delivered: a pass waits a few seconds only, what
-was delivered is waited for by the schedule, over restarts, and exactly once delivered."""
+"""Platforms that take up in their own time what was delivered: a pass waits a few seconds only,
+what was delivered is waited for by the schedule, over restarts, and exactly once delivered."""
 
 import pytest
 
