@@ -1,6 +1,6 @@
 """What stands for a load balancer that has a certificate of ACM's: `fake_balancer.py DIRECTORY
-PORT` shows, at each handshake, what fake_acm.py holds in DIRECTORY/certificates.json, or what `held.json`
-does while that is there: one that does not follow."""
+PORT` shows, at each handshake, what fake_acm.py holds in DIRECTORY/certificates.json, or what
+`held.json` does while that is there: one that does not follow."""
 
 import json
 import pathlib

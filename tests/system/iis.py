@@ -1,5 +1,6 @@
 """Microsoft IIS, played by fake_iis.py inside a host: a share that is mounted there, and servers
-that read what is in it, at once (the Centralized Certificate Store) or when a script has been run."""
+that read what is in it, at once (the Centralized Certificate Store) or when a script has been
+run."""
 
 import pathlib
 import re
