@@ -8,7 +8,6 @@
 #include "target/kind.h"
 
 enum {
-	LOOK_MS = 5000,	  /* in one pass */
 	AGAIN_FIRST = 10, /* seconds from one look to the next, growing with what has passed ... */
 	AGAIN_MOST = 5 * 60, /* ... to this */
 };
@@ -18,17 +17,13 @@ static bool is_remote(const struct config_target *target)
 	return target_kind(target->type)->remote != NULL;
 }
 
-static int64_t patience_of(const struct config_target *target)
+int64_t awaited_patience_ms(const struct group *group)
 {
-	int64_t whole = target->probe_timeout * 1000;
-	return is_remote(target) && whole > LOOK_MS ? LOOK_MS : whole;
-}
-
-int64_t awaited_patience_ms(const struct pass_target *target)
-{
+	const struct pass_target *target = &group->pass->targets[group->index];
 	return is_remote(target->target) && (target->mute || target->slow)
 		       ? 0
-		       : patience_of(target->target);
+		       : target_look_ms(target->target,
+					group->items[0].job->certificate->hostnames.count);
 }
 
 static struct state_target *state_of(const struct group_item *item)

@@ -16,7 +16,7 @@
 
 /* How long a pass looks for what was just delivered, ms: the time of the first certificate of a
  * target that is not shown is not spent again for the next. */
-int64_t awaited_patience_ms(const struct pass_target *target);
+int64_t awaited_patience_ms(const struct group *group);
 
 /* To be called when a remote target has its delivery, before the look: from here on it is waited
  * for, unless that has begun with this very delivery before. Written down at once. */

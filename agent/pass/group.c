@@ -150,7 +150,7 @@ static void verify_all(struct group *group, bool patient)
 	/* Who hangs for one certificate of a remote target would hang for each of them. */
 	struct pass_target *shared = &group->pass->targets[group->index];
 	bool remote = target_kind(target->type)->remote != NULL;
-	look(group, patient ? awaited_patience_ms(shared) : 0);
+	look(group, patient ? awaited_patience_ms(group) : 0);
 	const struct error *error = &group->items[0].target_job->error;
 	if (remote && (error->code == -ETIMEDOUT || error->code == -ECONNREFUSED))
 		shared->mute = true;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "target/kind.h"
 #include "target/probe.h"
 
 const char *serving_answer_name(enum serving_answer answer)
@@ -27,7 +28,8 @@ static void target_look(struct serving_target *entry, struct probe *probe, const
 			const struct serving_question *question)
 {
 	const struct config_target *target = entry->target;
-	int64_t deadline = clock_monotonic_ms() + target->probe_timeout * 1000;
+	int64_t deadline =
+		clock_monotonic_ms() + target_look_ms(target, question->hostnames->count);
 	if (!target->probe_host) {
 		entry->answer = SERVING_UNPROBED;
 		return;

@@ -133,6 +133,22 @@ def test_service_looks_soon_at_what_somebody_else_delivered(clean_agent, settled
     assert settled.served() == done.certificate(NAME)["serial"]
 
 
+def test_server_that_hangs_does_not_hold_a_full_check_for_its_hour(clean_agent, settled):
+    """It takes connections and says nothing; what is served there is not known, and stays."""
+    listener = "import socket, time; s = socket.create_server(('127.0.0.1', 9446)); time.sleep(600)"
+    settled.host.run(["systemd-run", "--quiet", "--collect", "--unit=mute.service",
+                      "/usr/bin/python3", "-c", listener])
+    settled.host.wait(lambda: settled.host.listening(9446))
+    placed = settled.placed()
+    clean_agent.target("iis", **settled.keys(probe="127.0.0.1:9446"))
+    done = clean_agent.renew(NAME, check=1, timeout=60)        # by name: all is looked at
+    assert done.certificate(NAME)["outcome"] == "waiting" and settled.placed() == placed
+    settled.host.run(["systemctl", "stop", "mute.service"])
+    clean_agent.target("iis", **settled.keys())
+    clean_agent.renew(NAME, check=0)
+    assert settled.placed() == placed
+
+
 def test_script_that_is_never_run_is_told_of_and_nothing_else_fails(clean_agent, iis):
     clean_agent.target("iis", **iis.keys(probe_timeout="2s"))
     clean_agent.certificate(OTHER, targets=None)
