@@ -45,9 +45,20 @@ function(compressed source name)
 endfunction()
 compressed(packaging/debian/changelog changelog.Debian)
 compressed(CHANGELOG.md changelog)
+
+# Beside each other they lie otherwise than in the sources.
+foreach(page README.md docs/configuration.md docs/monitoring.md docs/remote.md)
+  get_filename_component(name ${page} NAME)
+  add_custom_command(OUTPUT ${doc_directory}/${name}
+    COMMAND sed -f ${CMAKE_CURRENT_SOURCE_DIR}/cmake/installed-links.sed
+      ${CMAKE_CURRENT_SOURCE_DIR}/${page} > ${doc_directory}/${name}
+    DEPENDS ${page} cmake/installed-links.sed VERBATIM)
+  list(APPEND pages ${doc_directory}/${name})
+endforeach()
 add_custom_target(documentation ALL DEPENDS ${pages})
 
-install(FILES README.md docs/configuration.md docs/monitoring.md
+install(FILES ${doc_directory}/README.md ${doc_directory}/configuration.md
+  ${doc_directory}/monitoring.md ${doc_directory}/remote.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY etc/ansible etc/cloud-init etc/puppet etc/salt etc/terraform
   DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)

@@ -186,6 +186,17 @@ static const char *slash(const char *where)
 	return where[0] ? "/" : "";
 }
 
+int file_read_descriptor(int fd, const char *path, struct buffer *contents, struct error *error)
+{
+	mode_t mode;
+	buffer_wipe(contents);
+	int result = read_descriptor(fd, contents, &mode);
+	if (result == 0)
+		return 0;
+	buffer_wipe(contents);
+	return read_error(result, contents->limit, path, error);
+}
+
 int directory_open_at(int directory, const char *where, const char *name, int *ret_fd,
 		      struct error *error)
 {

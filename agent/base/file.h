@@ -66,6 +66,9 @@ int file_read_linked_at(int directory, const char *name, const char *path, struc
 /* As above by path, following symbolic links (for files that the administrator names). */
 int file_read(const char *path, struct buffer *contents, struct error *error);
 
+/* Of a descriptor that is open already, for who looked at it first (owner, mode). */
+int file_read_descriptor(int fd, const char *path, struct buffer *contents, struct error *error);
+
 /* Opens a directory (O_PATH is not used: the descriptor can be synced and listed). */
 int directory_open_at(int directory, const char *where, const char *name, int *ret_fd,
 		      struct error *error);

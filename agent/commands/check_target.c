@@ -213,7 +213,7 @@ static void check_remote(const struct config_target *target, const char *subject
 			 struct findings *findings)
 {
 	struct error error = {0};
-	if (target_kind(target->type)->remote->check(target, &error) < 0)
+	if (remote_check(target, &error) < 0)
 		found_error(findings, subject, &error);
 	else
 		found_ok(findings, subject, "its credentials can be read");

@@ -7,6 +7,7 @@
 #include "commands/failed_pass.h"
 #include "commands/status_page.h"
 #include "config/duration.h"
+#include "pass/awaited.h"
 
 enum {
 	NAMES_SHOWN = 12,
@@ -162,6 +163,9 @@ static void troubles(const struct status *status, const struct pass_job *job, st
 		const struct pass_target_job *target_job = &job->targets[i];
 		const char *name = target_job->target->name;
 		const struct state_target *target = state_target_find(&job->state, name);
+		CLEANUP(freep) char *awaited = awaited_text(&status->pass, job, target_job);
+		if (awaited)
+			trouble(page, name, awaited, NULL);
 		if (!(target && attempt(status, name, &target->attempt, page)) &&
 		    target_job->error.code)
 			trouble(page, name, target_job->error.message,

@@ -1,6 +1,7 @@
 #include "base/json.h"
 #include "commands/failed_pass.h"
 #include "commands/status.h"
+#include "pass/awaited.h"
 #include "pass/report.h"
 #include "pass/tell.h"
 #include "pass/wall_clock.h"
@@ -34,6 +35,7 @@ static void target_json(const struct pass *pass, const struct pass_job *job,
 	redeploy_reason_names(target_job->reasons, &reasons);
 	json_add_list(json, "redeploy", &reasons);
 	string_list_free(&reasons);
+	awaited_json(job, target_job, json);
 	report_error_json(&target_job->error, json);
 	if (state)
 		attempt_json(&state->attempt, json);

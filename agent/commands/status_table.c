@@ -4,6 +4,7 @@
 #include "commands/failed_pass.h"
 #include "commands/status.h"
 #include "config/duration.h"
+#include "pass/awaited.h"
 
 enum {
 	BAR_LEAST = 8,
@@ -251,7 +252,11 @@ static void target_details(struct table *table, const struct pass_job *job,
 {
 	const char *name = target_job->target->name;
 	const struct state_target *target = state_target_find(&job->state, name);
-	if (target_job->reasons) {
+	CLEANUP(freep) char *awaited = awaited_text(&table->status->pass, job, target_job);
+	if (awaited) {
+		CLEANUP(freep) char *text = string_format("%s: %s", name, awaited);
+		line(table, text);
+	} else if (target_job->reasons) {
 		CLEANUP(freep) char *what = string_format("%s: to be deployed", name);
 		reasons(table, what, redeploy_reason_text(target_job->reasons));
 	}

@@ -129,6 +129,7 @@ struct config_remote {
 	bool allow_ecdsa;	    /* cpanel */
 	char *region;		    /* aws-acm */
 	char *certificate_arn;	    /* aws-acm, or NULL: found by its tags, or made */
+	char *credentials_file;	    /* aws-acm: absolute, or NULL: the usual places */
 	char *profile;		    /* aws-acm: of the shared credentials file; or NULL */
 	char *endpoint;		    /* aws-acm: without a final slash, or NULL: the region's own */
 	char *directory;	    /* iis: absolute, where the files are placed */

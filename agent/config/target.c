@@ -146,6 +146,7 @@ static const struct section_key keys[] = {
 	{"allow_ecdsa", target_set_allow_ecdsa, TEXT_PLAIN},
 	{"region", target_set_region, TEXT_PLAIN},
 	{"certificate_arn", target_set_certificate_arn, TEXT_PLAIN},
+	{"credentials_file", target_set_credentials_file, TEXT_PLAIN},
 	{"profile", target_set_profile, TEXT_PLAIN},
 	{"endpoint", target_set_endpoint, TEXT_PLAIN},
 	{"directory", target_set_directory, TEXT_PLAIN},

@@ -34,6 +34,7 @@ int target_set_domains(const struct value *value, void *object);
 int target_set_allow_ecdsa(const struct value *value, void *object);
 int target_set_region(const struct value *value, void *object);
 int target_set_certificate_arn(const struct value *value, void *object);
+int target_set_credentials_file(const struct value *value, void *object);
 int target_set_profile(const struct value *value, void *object);
 int target_set_endpoint(const struct value *value, void *object);
 int target_set_directory(const struct value *value, void *object);

@@ -62,5 +62,7 @@ int target_set_probe(const struct value *value, void *object)
 int target_set_probe_timeout(const struct value *value, void *object)
 {
 	struct target_section *section = object;
-	return value_duration(value, 1, CLOCK_HOUR, &section->target->probe_timeout);
+	/* Nobody waits for a platform: it is looked at again from time to time (pass/awaited.h). */
+	int64_t most = target_type_is_remote(section->type) ? 7 * CLOCK_DAY : CLOCK_HOUR;
+	return value_duration(value, 1, most, &section->target->probe_timeout);
 }

@@ -30,6 +30,7 @@ static const struct {
 	{"allow_ecdsa", CPANEL, false, NULL},
 	{"region", ACM, true, "eu-central-1"},
 	{"certificate_arn", ACM, false, NULL},
+	{"credentials_file", ACM, false, NULL},
 	{"profile", ACM, false, NULL},
 	{"endpoint", ACM, false, NULL},
 	{"probe", ACM | IIS, true,
@@ -77,6 +78,7 @@ void config_remote_free(struct config_remote *remote)
 	string_list_free(&remote->domains);
 	free(remote->region);
 	free(remote->certificate_arn);
+	free(remote->credentials_file);
 	free(remote->profile);
 	free(remote->endpoint);
 	free(remote->directory);
@@ -183,6 +185,15 @@ int target_set_certificate_arn(const struct value *value, void *object)
 					   "certificate/12345678-1234-1234-1234-123456789012");
 	}
 	return set_word(value, ":/-", 2048, "an ARN", &remote_of(object)->certificate_arn);
+}
+
+int target_set_credentials_file(const struct value *value, void *object)
+{
+	int result = value_path(value, &remote_of(object)->credentials_file);
+	if (result < 0)
+		value_remedy(value, "write the path of a file that holds the access key, never the "
+				    "key itself");
+	return result;
 }
 
 int target_set_profile(const struct value *value, void *object)

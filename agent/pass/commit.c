@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pass/awaited.h"
 #include "pass/job.h"
 #include "pass/material.h"
 #include "pass/trust.h"
@@ -377,6 +378,7 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 	if (!same && target_kind(target_job->target->type)->read_at_start)
 		state->restart_pending = true;
 	state->refused_generation = job->state.newest;
+	awaited_end(state);
 	target_job->deployed = false;
 	target_job->verified = false;
 	return 0;
@@ -418,6 +420,7 @@ void commit_settle(struct pass *pass, struct pass_job *job, struct pass_target_j
 	state->verified_at = clock_now();
 	state->reload_pending = state->restart_pending = false;
 	state->refused_generation = 0;
+	awaited_end(state);
 	state_attempt_clear(&state->attempt);
 	target_job->reasons = 0;
 	job->dirty = true;

@@ -57,6 +57,8 @@ static void fingerprint_remote(struct buffer *text, const struct config_target *
 	fingerprint_file(text, target->remote.token_file);
 	fingerprint_file(text, target->remote.ca_file);
 	fingerprint_file(text, target->remote.password_file);
+	fingerprint_file(text, target->remote.credentials_file);
+	buffer_add_format(text, "%s\n", target->remote.profile ? target->remote.profile : "-");
 }
 
 /* How the server is told, as far as the administrator can change it. */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "pass/awaited.h"
 #include "pass/bystander.h"
 #include "pass/commit.h"
 #include "pass/reload.h"
@@ -125,6 +126,7 @@ static void look(struct group *group, int64_t timeout_ms)
 	for (size_t i = 0; i < group->count; i++) {
 		struct pass_target_job *target_job = group->items[i].target_job;
 		target_job->verified = verify_holds(&verifies[i]);
+		target_job->looked_ms = timeout_ms;
 		if (!target_job->verified) {
 			CLEANUP(freep) char *path = commit_path(group->items[i].job, target_job);
 			verify_explain(&verifies[i], path, &target_job->error);
@@ -148,7 +150,7 @@ static void verify_all(struct group *group, bool patient)
 	/* Who hangs for one certificate of a remote target would hang for each of them. */
 	struct pass_target *shared = &group->pass->targets[group->index];
 	bool remote = target_kind(target->type)->remote != NULL;
-	look(group, patient && !(remote && shared->mute) ? target->probe_timeout * 1000 : 0);
+	look(group, patient ? awaited_patience_ms(group) : 0);
 	const struct error *error = &group->items[0].target_job->error;
 	if (remote && (error->code == -ETIMEDOUT || error->code == -ECONNREFUSED))
 		shared->mute = true;
@@ -363,7 +365,8 @@ static void take_back_unverified(struct group *group)
 	back.items = memory_alloc(group->count, sizeof(*back.items));
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
-		if (item->target_job->verified || target_of(group)->reload == RELOAD_NONE ||
+		if (item->target_job->verified || awaited_goes_on(group, item) ||
+		    target_of(group)->reload == RELOAD_NONE ||
 		    (!state_of(item)->verified_generation &&
 		     !commit_keeps_before(target_of(group))) ||
 		    (!item->target_job->deployed &&
@@ -397,6 +400,7 @@ static void deploy_committed(struct group *group)
 		return;
 	}
 	confirm_reload(group);
+	awaited_begin(group);
 	verify_all(group, target_of(group)->reload != RELOAD_NONE);
 	take_back_unverified(group);
 }
@@ -447,7 +451,8 @@ void group_deploy(struct group *group)
 	size_t settled = 0;
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item item = group->items[i];
-		if (!item.target_job->verified && !restarted_in_vain(&item)) {
+		if (!item.target_job->verified && !restarted_in_vain(&item) &&
+		    !awaited_goes_on(group, &item)) {
 			error_clear(&item.target_job->error);
 			continue;
 		}

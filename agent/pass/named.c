@@ -42,6 +42,7 @@ bool named_files(const struct config *config, struct string_list *files)
 		add(&named, target->remote.token_file);
 		add(&named, target->remote.password_file);
 		add(&named, target->remote.ca_file);
+		add(&named, target->remote.credentials_file);
 		if (target->reload_command.count)
 			add(&named, target->reload_command.items[0]);
 	}

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/stop.h"
 #include "pass/adopt.h"
+#include "pass/awaited.h"
 #include "pass/deploy.h"
 #include "pass/derive.h"
 #include "pass/issue.h"
@@ -216,6 +217,7 @@ static void find_next(struct pass *pass)
 				sooner(pass, pass->now + RETRY_PAUSE, name);
 			if (target && target->attempt.count)
 				sooner(pass, target->attempt.next, name);
+			sooner(pass, awaited_due(target, state->newest), name);
 		}
 	}
 	if (!pass->next_at || pass->full_check_at + SCHEDULE_FULL_CHECK < pass->next_at) {
@@ -224,11 +226,32 @@ static void find_next(struct pass *pass)
 	}
 }
 
+/* A pass over some certificates knows only of theirs: what is due there sooner than what the last
+ * one over everything has found. */
+static void bring_forward(struct pass *pass)
+{
+	struct note note = {0};
+	struct error error = {0};
+	find_next(pass);
+	if (note_load(pass->store.fd, pass->store.path, &note, &error) == 0 && pass->next_name &&
+	    pass->next_at < note.next_at) {
+		note.next_at = pass->next_at;
+		snprintf(note.next_reason, sizeof(note.next_reason), "certificate %s",
+			 pass->next_name);
+		if (note_save(pass->store.fd, pass->store.path, &note, &error) < 0)
+			log_failure(LOG_LEVEL_WARNING, &error);
+	}
+	pass->next_at = note.next_at;
+	note_free(&note);
+}
+
 /* Only a pass over everything can say when the next one is due. */
 static void leave_note(struct pass *pass)
 {
-	if (pass->options.names && pass->options.names->count)
+	if (pass->options.names && pass->options.names->count) {
+		bring_forward(pass);
 		return;
+	}
 	if (pass->options.full)
 		pass->full_check_at = clock_now();
 	find_next(pass);

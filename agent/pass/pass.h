@@ -53,6 +53,8 @@ struct pass_target_job {
 	char *keystore_password;       /* of the keystore beside its snippet, once it was needed */
 	bool refused; /* the server had the newest generation and did not want it */
 	bool held;    /* it keeps what it had, because another target refused (siblings.h) */
+	bool awaited; /* it has its delivery and does not show it yet: no failure (awaited.h) */
+	int64_t looked_ms; /* how long the last look went on for it */
 };
 
 /* What the administrator brings to a certificate (material.h). */
@@ -104,6 +106,7 @@ struct pass_target {
 	int directory; /* of its snippets; -1 while it was not needed or cannot be opened */
 	bool loaded;
 	bool mute;		  /* nobody answered a probe in this pass */
+	bool slow;		  /* a remote one: it did not show what it was given (awaited.h) */
 	struct error error;	  /* why the template cannot be used */
 	struct error unreachable; /* a remote one: nobody answered a delivery in this pass */
 };

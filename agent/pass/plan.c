@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cloudflare/token.h"
+#include "pass/awaited.h"
 #include "pass/commit.h"
 #include "pass/derive.h"
 #include "pass/job.h"
@@ -326,7 +327,8 @@ static void plan_target(struct pass *pass, struct pass_job *job, struct pass_tar
 		if (state->reload_pending)
 			reasons |= REDEPLOY_UNCONFIRMED;
 		/* A failure that was not followed by a success: another leaf was seen since. */
-		if (state->verified_generation != newest || state->attempt.count)
+		if (state->verified_generation != newest || state->attempt.count ||
+		    awaited_due(state, newest))
 			reasons |= REDEPLOY_UNVERIFIED;
 	}
 	target_job->reasons = reasons;

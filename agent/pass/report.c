@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/summary.h"
 #include "config/duration.h"
+#include "pass/awaited.h"
 #include "pass/preview.h"
 #include "pass/tell.h"
 #include "pass/wall_clock.h"
@@ -28,7 +29,7 @@ static const char *outcome(const struct pass *pass, const struct pass_job *job)
 	bool waiting = job->waiting;
 	bool failed = job->error.code != 0;
 	for (size_t i = 0; i < job->target_count; i++) {
-		waiting |= job->targets[i].waiting;
+		waiting |= job->targets[i].waiting || job->targets[i].awaited;
 		failed |= job->targets[i].error.code != 0;
 	}
 	if (failed)
@@ -152,6 +153,9 @@ static void text_job(struct pass *pass, struct pass_job *job, struct buffer *tex
 		}
 		if (pass->options.dry_run && to_be_rendered(job, target_job))
 			text_preview(pass, job, target_job, text);
+		CLEANUP(freep) char *awaited = awaited_text(pass, job, target_job);
+		if (awaited)
+			buffer_add_format(text, "    %s: %s\n", target_job->target->name, awaited);
 		if (target_job->error.code)
 			text_error(text, target_job->target->name, &target_job->error);
 	}
@@ -229,6 +233,7 @@ static void target_json(struct pass *pass, struct pass_job *job,
 	json_add_bool(json, "verified", target_job->verified);
 	json_add_bool(json, "rolled_back", target_job->refused);
 	json_add_bool(json, "held", target_job->held);
+	awaited_json(job, target_job, json);
 	if (pass->options.dry_run && to_be_rendered(job, target_job))
 		preview_json(pass, job, target_job, json);
 	json_add_integer(json, "generation", state ? state->generation : 0);

@@ -8,6 +8,7 @@
 #include "pass/delivery.h"
 #include "pass/siblings.h"
 #include "pass/verify.h"
+#include "target/kind.h"
 
 /* What a remote target itself says; some of it no handshake of ours would show. */
 static void platform_look(struct pass *pass, struct pass_job *job,
@@ -65,7 +66,7 @@ void served_look(struct pass *pass, bool remote)
 			verify_begin(&verify, pass, &pass->jobs[i], target_job);
 			verify_look(&verify, probe,
 				    clock_monotonic_ms() +
-					    target_job->target->probe_timeout * 1000);
+					    target_look_ms(target_job->target, verify.count));
 			if (!verify_holds(&verify)) {
 				target_job->verified = false;
 				target_job->reasons |= REDEPLOY_SERVED;

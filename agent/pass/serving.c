@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "target/kind.h"
 #include "target/probe.h"
 
 enum {
-	NAME_MS = 1000
+	NAME_MS = 1000 /* behind the first: the server answers */
 };
 
 const char *serving_answer_name(enum serving_answer answer)
@@ -27,20 +28,13 @@ static bool is_it(const char *serial, const struct probe_result *seen)
 	return serial_read(seen->facts.serial, shown) && strcmp(shown, serial) == 0;
 }
 
-/* Names behind the first are answered by a server that answers: a second each is plenty. */
-static int64_t deadline_of(const struct config_target *target,
-			   const struct serving_question *question)
-{
-	return clock_monotonic_ms() + target->probe_timeout * 1000 +
-	       (int64_t)question->hostnames->count * NAME_MS;
-}
-
 static void target_look(struct serving_target *entry, struct probe *probe, const char *serial,
 			const struct serving_question *question)
 {
 	const struct config_target *target = entry->target;
-	int64_t most = target->probe_timeout * 1000;
-	int64_t deadline = deadline_of(target, question);
+	int64_t most = target_look_ms(target, 1);
+	int64_t deadline =
+		clock_monotonic_ms() + most + (int64_t)question->hostnames->count * NAME_MS;
 	if (!target->probe_host) {
 		entry->answer = SERVING_UNPROBED;
 		return;

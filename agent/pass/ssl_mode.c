@@ -11,6 +11,7 @@
 #include "pass/issue.h"
 #include "pass/schedule.h"
 #include "pass/verify.h"
+#include "target/kind.h"
 
 enum {
 	NAME_MS = 1000 /* for each name, besides the target's time */
@@ -156,7 +157,7 @@ static int names_look(const struct pass *pass, const struct pass_job *job, struc
 		struct verify verify;
 		verify_begin(&verify, pass, job, &job->targets[i]);
 		verify_look(&verify, probe,
-			    clock_monotonic_ms() + target->probe_timeout * 1000 +
+			    clock_monotonic_ms() + target_look_ms(target, verify.count) +
 				    (int64_t)verify.count * NAME_MS);
 		result = verify_strict(&verify, error);
 		verify_end(&verify);

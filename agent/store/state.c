@@ -110,6 +110,9 @@ static void read_target(const cJSON *object, struct state *state)
 	target->verified_generation = json_generation(object, "verified_generation");
 	target->verified_at = state_read_time(object, "verified_at");
 	target->refused_generation = json_generation(object, "refused_generation");
+	target->awaited_generation = json_generation(object, "awaited_generation");
+	target->awaited_since = state_read_time(object, "awaited_since");
+	target->awaited_next = state_read_time(object, "awaited_next");
 	state_read_attempt(object, "attempt", &target->attempt);
 }
 
@@ -245,6 +248,11 @@ static void write_targets(cJSON *array, const struct state *state)
 		json_add_integer(object, "verified_generation", target->verified_generation);
 		json_add_integer(object, "verified_at", target->verified_at);
 		json_add_integer(object, "refused_generation", target->refused_generation);
+		if (target->awaited_generation) {
+			json_add_integer(object, "awaited_generation", target->awaited_generation);
+			json_add_integer(object, "awaited_since", target->awaited_since);
+			json_add_integer(object, "awaited_next", target->awaited_next);
+		}
 		state_write_attempt(object, "attempt", &target->attempt);
 	}
 }

@@ -45,6 +45,9 @@ struct state_target {
 	unsigned verified_generation; /* that a handshake (or probe = none) last confirmed */
 	int64_t verified_at;
 	unsigned refused_generation; /* newest that was rolled back here, 0 none */
+	unsigned awaited_generation; /* delivered, and its platform has not shown it; 0 none */
+	int64_t awaited_since;	     /* when it was delivered */
+	int64_t awaited_next;	     /* when to look again (pass/awaited.h) */
 	struct state_attempt attempt;
 };
 

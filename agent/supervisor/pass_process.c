@@ -64,16 +64,12 @@ static void record_end(const struct supervisor *supervisor, const struct ended *
 		log_failure(LOG_LEVEL_WARNING, &error);
 }
 
-static int schedule_after_note(struct supervisor *supervisor, struct note *note)
+int supervisor_schedule_note(struct supervisor *supervisor, const struct note *note)
 {
 	int64_t now = clock_now();
 	int64_t at = note->next_at;
 	char when[CLOCK_TEXT_SIZE];
 
-	supervisor->crashes = 0;
-	record_end(supervisor, NULL);
-	if (changes_named(supervisor, note))
-		return supervisor_pass_start(supervisor);
 	if (at < now + PAUSE_LEAST)
 		at = now + PAUSE_LEAST;
 	if (at > now + PAUSE_MOST)
@@ -85,6 +81,15 @@ static int schedule_after_note(struct supervisor *supervisor, struct note *note)
 				     (long long)note->current, (long long)note->certificates,
 				     note->next_reason, clock_format(at, when));
 	return supervisor_schedule(supervisor, at, status);
+}
+
+static int schedule_after_note(struct supervisor *supervisor, struct note *note)
+{
+	supervisor->crashes = 0;
+	record_end(supervisor, NULL);
+	if (changes_named(supervisor, note))
+		return supervisor_pass_start(supervisor);
+	return supervisor_schedule_note(supervisor, note);
 }
 
 /* `info` is NULL for a pass that could not even be started. */

@@ -44,6 +44,7 @@ static int on_due(sd_event_source *source, uint64_t usec, void *context)
 int supervisor_schedule(struct supervisor *supervisor, int64_t at, const char *status)
 {
 	uint64_t usec = (uint64_t)at * SECOND_US;
+	supervisor->due_at = at;
 	sd_notifyf(false, "STATUS=%s", status);
 	malloc_trim(0);
 
@@ -150,6 +151,7 @@ int supervisor_run(struct supervisor *supervisor)
 	int result = prepare(supervisor);
 	if (result >= 0) {
 		changes_begin(supervisor);
+		note_watch_begin(supervisor);
 		result = supervisor_pass_start(supervisor);
 	}
 	if (result >= 0)
@@ -163,6 +165,7 @@ int supervisor_run(struct supervisor *supervisor)
 	sd_event_source_disable_unref(supervisor->child);
 	sd_event_source_disable_unref(supervisor->limit);
 	changes_end(supervisor);
+	note_watch_end(supervisor);
 	sd_event_source_disable_unref(supervisor->clock_set);
 	sd_event_unref(supervisor->event);
 	config_agent_free(&supervisor->settings);

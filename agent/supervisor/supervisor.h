@@ -57,6 +57,9 @@ struct supervisor {
 	bool blind;		  /* changes cannot be watched: look from time to time */
 	char blind_words[ERROR_MESSAGE_SIZE]; /* why, as it was told */
 	int64_t began_ms;
+
+	struct watch *note_watch; /* note_watch.c */
+	int64_t due_at;		  /* what is scheduled, wall clock */
 };
 
 /* Runs until SIGTERM or SIGINT; gives the exit status of the process. */
@@ -100,5 +103,12 @@ bool changes_token(struct supervisor *supervisor);
 int changes_take(struct supervisor *supervisor);
 
 void changes_end(struct supervisor *supervisor);
+
+/* Sets the moment that a note asks for, within bounds. */
+int supervisor_schedule_note(struct supervisor *supervisor, const struct note *note);
+
+/* From here on a pass that somebody else ran brings the next one forward (note_watch.c). */
+void note_watch_begin(struct supervisor *supervisor);
+void note_watch_end(struct supervisor *supervisor);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "target/aws_budget.h"
 #include "target/aws_call.h"
 
 #define TAG_HOST	"origin-ca-agent/host"
@@ -21,9 +22,7 @@
 enum {
 	BLOB_LIMIT = 64 << 10,
 	HOST_SIZE = 256,
-	PAGES_MOST = 100,   /* of a list, of 1000 certificates each */
-	IMPORTS_MOST = 400, /* of one certificate in 365 days; an account has 5000 by default */
-	YEAR = 365 * 86400,
+	PAGES_MOST = 100,    /* of a list, of 1000 certificates each */
 	LOST_SECONDS = 600,  /* so long an import that was begun may not be in the list yet ... */
 	LOST_WAIT_MS = 5000, /* ... and so long it is looked for */
 	LOST_PAUSE_MS = 500,
@@ -338,31 +337,6 @@ static int body_make(const struct session *session, cJSON *body, struct error *e
 	return 0;
 }
 
-/* Imports in the last 365 days, by this host's own notes; a loop must not use up the account's. */
-static int budget_take(struct session *session, struct error *error)
-{
-	int64_t now = clock_now();
-	cJSON *kept = json_array();
-	const cJSON *list = cJSON_GetObjectItemCaseSensitive(session->note, "imports");
-	const cJSON *item;
-	cJSON_ArrayForEach (item, list)
-		if (cJSON_IsNumber(item) && item->valuedouble > (double)(now - YEAR))
-			json_append(kept, cJSON_CreateNumber(item->valuedouble));
-	bool full = cJSON_GetArraySize(kept) >= IMPORTS_MOST;
-	if (!full)
-		json_append(kept, cJSON_CreateNumber((double)now));
-	note_set(session->note, "imports", kept);
-	if (!full)
-		return 0;
-	error_set(error, ERROR_CONFIGURATION, -EDQUOT,
-		  "certificate %s was imported %d times in 365 days; ACM allows an account 5000",
-		  session->order->certificate->name, IMPORTS_MOST);
-	return error_remedy(error,
-			    "look why it changes so often (`origin-ca-agent status --json`); "
-			    "remove certificates/%s/remote.%s.json to go on",
-			    session->order->certificate->name, session->order->target->name);
-}
-
 /* An import that an earlier pass began may have been carried out, and ACM's list may be behind. */
 static int await_lost(struct session *session, struct error *error)
 {
@@ -395,7 +369,7 @@ static int place(void *opened, struct error *error)
 		result = look(session, &found, error);
 	if (result < 0 || found == REMOTE_WANTED)
 		return result;
-	result = budget_take(session, error);
+	result = aws_budget_take(session->order, session->note, error);
 	if (result < 0)
 		return result;
 	/* Known on disk before it may be known to ACM. */

@@ -47,15 +47,23 @@ static const struct {
 	 "the access key is not known: deleted, or of another partition than the region"},
 	{"InvalidClientTokenId", ERROR_AUTHORIZATION, -EACCES,
 	 "the access key is not known: deleted, or of another partition than the region"},
-	{"IncompleteSignature", ERROR_AUTHORIZATION, -EACCES, ""},
-	{"MissingAuthenticationToken", ERROR_AUTHORIZATION, -EACCES, ""},
+	{"IncompleteSignature", ERROR_AUTHORIZATION, -EACCES,
+	 "something on the way changes the request's headers: look for a proxy in front of "
+	 "`endpoint`"},
+	{"MissingAuthenticationToken", ERROR_AUTHORIZATION, -EACCES,
+	 "something on the way takes the Authorization header away, or `endpoint` is not ACM's: "
+	 "leave it out to use the region's own"},
 	{"OptInRequired", ERROR_AUTHORIZATION, -EACCES, "switch the region on for the account"},
-	{"NotAuthorized", ERROR_AUTHORIZATION, -EACCES, ""},
+	{"NotAuthorized", ERROR_AUTHORIZATION, -EACCES,
+	 "give the user or role the IAM policy of docs/remote.md; a policy of the organization "
+	 "(SCP) may forbid it besides"},
 	{"LimitExceededException", ERROR_CONFIGURATION, -EDQUOT,
 	 "remove imported certificates that nobody uses, or have the quota of ACM (certificates, "
 	 "or "
 	 "imports in 365 days) raised in Service Quotas"},
-	{"TooManyTagsException", ERROR_CONFIGURATION, -EDQUOT, ""},
+	{"TooManyTagsException", ERROR_CONFIGURATION, -EDQUOT,
+	 "a certificate has 50 tags at most, and two are the agent's: remove others, or write "
+	 "`certificate_arn`, with which no tags are needed"},
 	{"ResourceNotFoundException", ERROR_CONFIGURATION, -ENXIO,
 	 "correct `certificate_arn` or `region`; without `certificate_arn` the agent imports a "
 	 "certificate of its own"},
@@ -86,8 +94,12 @@ static int meaning_error(const char *action, const char *type, const char *words
 		error->outcome_unknown = true;
 		return -EBUSY;
 	}
-	return error_set(error, ERROR_DEPLOY, -EBADMSG, "ACM: %s: refused: %s: %s", action,
-			 shown[0] ? shown : "HTTP error", words);
+	error_set(error, ERROR_DEPLOY, -EBADMSG, "ACM: %s: refused: %s: %s", action,
+		  shown[0] ? shown : "HTTP error", words);
+	return error_remedy(error,
+			    "look it up among the errors of %s in the ACM API Reference; the "
+			    "former certificate is kept meanwhile",
+			    action);
 }
 
 static int answer_error(const char *action, const struct http_answer *answer, struct error *error)

@@ -120,36 +120,27 @@ static bool profile_read(const char *text, const char *profile,
 
 /* 1 when they are there, 0 when there is no such file. */
 static int from_file(const struct config_target *target, struct aws_credentials *ret_credentials,
-		     struct buffer *tried, struct error *error)
+		     struct error *error)
 {
+	const char *own = target->remote.credentials_file;
 	const char *profile =
 		target->remote.profile ? target->remote.profile : variable("AWS_PROFILE");
-	bool asked_for = profile != NULL;
-	CLEANUP(freep) char *path = credentials_path();
+	bool asked_for = own || profile;
+	CLEANUP(freep) char *path = own ? string_copy(own) : credentials_path();
 	CLEANUP(buffer_wipe) struct buffer text = BUFFER(FILE_BYTES);
 	struct stat status;
 	if (!profile)
 		profile = "default";
-	if (!asked_for && stat(path, &status) < 0) {
-		buffer_add_format(tried, "; %s: %s", path, strerrordesc_np(errno));
+	if (!asked_for && stat(path, &status) < 0)
 		return 0;
-	}
-	int result = file_read(path, &text, error);
-	if (result == 0 && stat(path, &status) == 0 &&
-	    status.st_mode & (status.st_uid == 0 ? 037 : 077)) {
-		error_set(error, ERROR_CONFIGURATION, -EPERM,
-			  "AWS credentials %s: mode %04o lets others read or change them", path,
-			  (unsigned)(status.st_mode & 07777));
+	int result = remote_secret_file(path, "the AWS credentials", &text, error);
+	if (result == -EPERM)
+		return result;
+	if (result < 0)
 		return error_remedy(error,
-				    "chmod 0600 %s, and replace the access key, as others "
-				    "could read it",
-				    path);
-	}
-	if (result < 0) {
-		error->class = ERROR_CONFIGURATION;
-		return error_remedy(error, "make it readable to the agent's user, or name another "
-					   "file with AWS_SHARED_CREDENTIALS_FILE in its unit");
-	}
+				    "make it readable to the agent's user, or name another "
+				    "file with `credentials_file` of [target %s]",
+				    target->name);
 	if (profile_read(buffer_text(&text), profile, ret_credentials))
 		return 1;
 	error_set(error, ERROR_CONFIGURATION, -ENOKEY,
@@ -164,13 +155,12 @@ int aws_credentials_look(const struct config_target *target,
 			 struct aws_credentials *ret_credentials, bool *ret_found,
 			 struct error *error)
 {
-	CLEANUP(buffer_free) struct buffer tried = BUFFER(ERROR_MESSAGE_SIZE);
-	*ret_found = !target->remote.profile &&
+	*ret_found = !target->remote.profile && !target->remote.credentials_file &&
 		     take(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"),
 			  variable("AWS_SESSION_TOKEN"), ret_credentials);
 	if (*ret_found)
 		return 0;
-	int result = from_file(target, ret_credentials, &tried, error);
+	int result = from_file(target, ret_credentials, error);
 	*ret_found = result > 0;
 	return result < 0 ? result : 0;
 }
@@ -353,6 +343,7 @@ int aws_credentials_find(const struct remote_order *order, struct aws_credential
 		  path, last.message);
 	return error_remedy(error,
 			    "give the instance a role, or write an access key to a file that only "
-			    "the agent's user reads and name it with "
-			    "Environment=AWS_SHARED_CREDENTIALS_FILE=FILE in the unit");
+			    "the agent's user reads and name it with `credentials_file` of [target "
+			    "%s]",
+			    order->target->name);
 }

@@ -15,7 +15,8 @@ struct aws_credentials {
 };
 
 /*
- * The first that is there: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (unless the target names a
+ * The target's `credentials_file`, and then nothing else. Without it the first that is there:
+ * AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (unless the target names a
  * profile); that profile, AWS_PROFILE or "default" of AWS_SHARED_CREDENTIALS_FILE or
  * ~/.aws/credentials; AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI; the metadata service of
  * EC2, version 2, at its link-local address (unless AWS_EC2_METADATA_DISABLED is true). Class

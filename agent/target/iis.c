@@ -263,6 +263,11 @@ static int go_back(void *opened, const cJSON *before, struct error *error)
 	return result < 0 ? result : places_sync(session, error);
 }
 
+static const char *share(const struct config_target *target)
+{
+	return target->remote.directory;
+}
+
 const struct remote_operations remote_iis = {
 	.describe = describe,
 	.check = check,
@@ -272,4 +277,5 @@ const struct remote_operations remote_iis = {
 	.place = place,
 	.go_back = go_back,
 	.close = session_close,
+	.share = share,
 };

@@ -98,6 +98,11 @@ static const struct target_kind kinds[] = {
 		},
 };
 
+enum {
+	LOOK_MS = 5000,
+	LOOK_EACH_MS = 250, /* more for each hostname: far away one takes that long */
+};
+
 const struct target_kind *target_kind(enum target_type type)
 {
 	return &kinds[type];
@@ -117,4 +122,11 @@ char *target_include(enum target_type type, const char *path)
 	const char *include = kinds[type].include;
 	const char *place = strstr(include, "%s");
 	return string_format("%.*s%s%s", (int)(place - include), include, path, place + 2);
+}
+
+int64_t target_look_ms(const struct config_target *target, size_t hostnames)
+{
+	int64_t whole = target->probe_timeout * 1000;
+	int64_t look = LOOK_MS + (int64_t)hostnames * LOOK_EACH_MS;
+	return target_kind(target->type)->remote && whole > look ? look : whole;
 }

@@ -41,6 +41,13 @@ struct target_kind {
 
 const struct target_kind *target_kind(enum target_type type);
 
+/*
+ * How long one look by handshakes for so many hostnames may take, ms: `probe_timeout`, but of a
+ * remote target a few seconds at most. There it is the time that the platform has to show what it
+ * was given, which may be an hour, and nothing may wait for one that does not answer.
+ */
+int64_t target_look_ms(const struct config_target *target, size_t hostnames);
+
 /* True for a unit that is a candidate of some kind: what is packaged (polkit rule, test) lists it.
  */
 bool target_unit_is_packaged(const char *unit);

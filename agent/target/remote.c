@@ -7,7 +7,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "target/apart.h"
 #include "target/kind.h"
+
+#define LEFT_PID     "left_pid"
+#define LEFT_STARTED "left_started"
 
 enum {
 	NOTE_LIMIT = FILE_LIMIT * 4, /* bytes of what was there before */
@@ -15,6 +19,7 @@ enum {
 	POLL_FIRST_MS = 100,	     /* between two looks, doubling ... */
 	POLL_MOST_MS = 2000,	     /* ... to this */
 	SECRET_LIMIT = 4096,
+	CHECK_MS = 10 * 1000,
 };
 
 char *remote_before_name(const struct config_target *target)
@@ -75,9 +80,10 @@ int remote_time_left(const struct remote_order *order, int64_t *ret_left, struct
 	return 0;
 }
 
-int remote_secret_read(const char *path, const char *what, char **ret_secret, struct error *error)
+int remote_secret_file(const char *path, const char *what, struct buffer *text, struct error *error)
 {
-	CLEANUP(buffer_wipe) struct buffer text = BUFFER(SECRET_LIMIT);
+	/* O_NONBLOCK: a FIFO where a file should be must not hang us. What is looked at is what is
+	 * read: the name may lead to another file a moment later. */
 	CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat status;
 	if (fd < 0 || fstat(fd, &status) < 0) {
@@ -98,13 +104,18 @@ int remote_secret_read(const char *path, const char *what, char **ret_secret, st
 				    "and make another one, as others could read this one",
 				    path);
 	}
-	mode_t mode = 0;
-	int result = file_read_linked_at(AT_FDCWD, path, path, &text, &mode, error);
-	if (result < 0) {
-		if (error)
-			error->class = ERROR_CONFIGURATION;
+	int result = file_read_descriptor(fd, path, text, error);
+	if (result < 0 && error)
+		error->class = ERROR_CONFIGURATION;
+	return result;
+}
+
+int remote_secret_read(const char *path, const char *what, char **ret_secret, struct error *error)
+{
+	CLEANUP(buffer_wipe) struct buffer text = BUFFER(SECRET_LIMIT);
+	int result = remote_secret_file(path, what, &text, error);
+	if (result < 0)
 		return result;
-	}
 	size_t length = text.length;
 	while (length > 0 && (unsigned char)text.data[length - 1] <= ' ')
 		length--;
@@ -195,32 +206,159 @@ static int go_back(const struct remote_operations *operations, const struct remo
 	return before ? operations->go_back(session, before, error) : 0;
 }
 
-int remote_deliver(const struct remote_order *order, struct error *error)
+/* What one of the following has come to; it may come from another process. */
+struct outcome {
+	int result;
+	enum remote_found found;
+	struct error error;
+};
+
+static void deliver(void *context, void *answer)
 {
+	const struct remote_order *order = context;
 	const struct remote_operations *operations = target_kind(order->target->type)->remote;
+	struct outcome *outcome = answer;
+	struct error *error = &outcome->error;
 	void *session = NULL;
-	struct error found = {0};
-	if (order->generation == 0 && !operations->go_back)
-		return 0;
-	int result = operations->open(order, &session, &found);
+	int result = operations->open(order, &session, error);
 	if (result == 0)
-		result = order->generation ? place(operations, order, session, &found)
-					   : go_back(operations, order, session, &found);
+		result = order->generation ? place(operations, order, session, error)
+					   : go_back(operations, order, session, error);
 	if (session)
 		operations->close(session);
-	if (result < 0 && error)
-		*error = found;
+	outcome->result = result;
+}
+
+static void look(void *context, void *answer)
+{
+	const struct remote_order *order = context;
+	const struct remote_operations *operations = target_kind(order->target->type)->remote;
+	struct outcome *outcome = answer;
+	void *session = NULL;
+	int result = operations->open(order, &session, &outcome->error);
+	if (result == 0)
+		result = operations->look(session, &outcome->found, &outcome->error);
+	if (session)
+		operations->close(session);
+	outcome->result = result;
+}
+
+/* What the work came to, or why it did not come to an end. */
+static int in_process(const struct apart *apart, pid_t *ret_left, struct outcome *outcome)
+{
+	struct error error = {0};
+	int result = apart_run(apart, ret_left, &error);
+	if (result == 0)
+		return outcome->result;
+	outcome->error = error;
 	return result;
+}
+
+/* One that an earlier pass had to leave behind still hangs: another would only do the same. */
+static int left_check(const cJSON *note, const char *where, struct error *error)
+{
+	int64_t pid = json_integer(note, LEFT_PID, 0);
+	if (!apart_is_left((pid_t)pid, json_integer(note, LEFT_STARTED, 0)))
+		return 0;
+	error_set(error, ERROR_TRANSIENT, -ETIMEDOUT,
+		  "%s does not answer: process %d of an earlier try still hangs in it", where,
+		  (int)pid);
+	return error_remedy(error,
+			    "look whether the server of the share is up; `umount -f %s` frees what "
+			    "hangs in it",
+			    where);
+}
+
+/* A note that cannot be written costs another process that hangs, no more. */
+static void left_note(const struct remote_order *order, cJSON *note, pid_t left)
+{
+	bool known = cJSON_GetObjectItemCaseSensitive(note, LEFT_PID) != NULL;
+	cJSON_DeleteItemFromObjectCaseSensitive(note, LEFT_PID);
+	cJSON_DeleteItemFromObjectCaseSensitive(note, LEFT_STARTED);
+	if (left) {
+		json_add_integer(note, LEFT_PID, left);
+		json_add_integer(note, LEFT_STARTED, apart_started(left));
+	}
+	struct error error = {0};
+	if ((left || known) && remote_note_save(order, note, &error) < 0)
+		log_failure(LOG_LEVEL_WARNING, &error);
+}
+
+/* Does the work, where it may hang for good in a process of its own. */
+static int in_time(const struct remote_order *order, apart_work work, struct outcome *outcome,
+		   struct error *error)
+{
+	const struct remote_operations *operations = target_kind(order->target->type)->remote;
+	struct remote_order copy = *order; /* contexts are not const */
+	if (!operations->share) {
+		work(&copy, outcome);
+	} else {
+		const int descriptors[] = {order->snippets, order->directory};
+		const struct apart apart = {
+			.work = work,
+			.context = &copy,
+			.answer = outcome,
+			.size = sizeof(*outcome),
+			.descriptors = descriptors,
+			.descriptor_count = ARRAY_SIZE(descriptors),
+			.deadline_ms = order->deadline_ms,
+			.where = operations->share(order->target),
+		};
+		CLEANUP(cJSON_Deletep) cJSON *note = remote_note_load(order);
+		pid_t left = 0;
+		outcome->result = left_check(note, apart.where, &outcome->error);
+		if (outcome->result < 0)
+			left = (pid_t)json_integer(note, LEFT_PID, 0);
+		else
+			outcome->result = in_process(&apart, &left, outcome);
+		left_note(order, note, left);
+	}
+	if (outcome->result < 0 && error)
+		*error = outcome->error;
+	return outcome->result;
+}
+
+int remote_deliver(const struct remote_order *order, struct error *error)
+{
+	struct outcome outcome = {0};
+	if (order->generation == 0 && !target_kind(order->target->type)->remote->go_back)
+		return 0;
+	return in_time(order, deliver, &outcome, error);
 }
 
 int remote_look(const struct remote_order *order, enum remote_found *ret_found, struct error *error)
 {
-	const struct remote_operations *operations = target_kind(order->target->type)->remote;
-	void *session = NULL;
-	int result = operations->open(order, &session, error);
-	if (result == 0)
-		result = operations->look(session, ret_found, error);
-	if (session)
-		operations->close(session);
+	struct outcome outcome = {.found = *ret_found};
+	int result = in_time(order, look, &outcome, error);
+	*ret_found = outcome.found;
+	return result;
+}
+
+static void check(void *context, void *answer)
+{
+	const struct config_target *target = context;
+	struct outcome *outcome = answer;
+	outcome->result = target_kind(target->type)->remote->check(target, &outcome->error);
+}
+
+int remote_check(const struct config_target *target, struct error *error)
+{
+	const struct remote_operations *operations = target_kind(target->type)->remote;
+	struct outcome outcome = {0};
+	struct config_target copy = *target; /* contexts are not const */
+	pid_t left = 0;
+	if (!operations->share)
+		return operations->check(target, error);
+	const struct apart apart = {
+		.work = check,
+		.context = &copy,
+		.answer = &outcome,
+		.size = sizeof(outcome),
+		.deadline_ms = clock_monotonic_ms() + CHECK_MS,
+		.where = operations->share(target),
+	};
+	int result = in_process(&apart, &left, &outcome);
+	if (result < 0 && error)
+		*error = outcome.error;
 	return result;
 }

@@ -62,6 +62,10 @@ struct remote_operations {
 	/* Places what was kept; NULL where that cannot be had (the key never comes out again). */
 	int (*go_back)(void *session, const cJSON *before, struct error *error);
 	void (*close)(void *session);
+	/* The directory that all of this reads and writes, where that may hang (a share): it is
+	 * then done in a process of its own (apart.h). NULL: what is asked has deadlines of its
+	 * own. */
+	const char *(*share)(const struct config_target *target);
 };
 
 extern const struct remote_operations remote_cpanel;
@@ -78,6 +82,9 @@ int remote_deliver(const struct remote_order *order, struct error *error);
 /* Only looks whether the target has what the order asks for. */
 int remote_look(const struct remote_order *order, enum remote_found *ret_found,
 		struct error *error);
+
+/* For `check`: whether credentials and directory can be used; never longer than ten seconds. */
+int remote_check(const struct config_target *target, struct error *error);
 
 /* Name of the file with what was there before the first; free it. */
 char *remote_before_name(const struct config_target *target);
@@ -96,5 +103,9 @@ int remote_time_left(const struct remote_order *order, int64_t *ret_left, struct
  * secret_free().
  */
 int remote_secret_read(const char *path, const char *what, char **ret_secret, struct error *error);
+
+/* The same of a file of several lines, as it is (emptied first; its limit counts). */
+int remote_secret_file(const char *path, const char *what, struct buffer *text,
+		       struct error *error);
 
 #endif

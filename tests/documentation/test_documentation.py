@@ -278,3 +278,32 @@ def test_cloud_init_installs_by_a_script_that_sh_accepts():
     subprocess.run(["shellcheck", "-"], input=script["content"], text=True, check=True)
     content = script["content"]
     assert content.index("curl") < content.index("sha256sum --check") < content.index("apt-get")
+
+
+def test_relative_links_of_installed_documents_lead_to_installed_files(tmp_path):
+    build = pathlib.Path(os.environ.get("ORIGIN_CA_BUILD", TOP / "build/sanitizers"))
+    subprocess.run(["cmake", "--install", build], check=True, stdout=subprocess.DEVNULL,
+                   env={**os.environ, "DESTDIR": str(tmp_path)})
+    documents = [path for path in tmp_path.rglob("*.md") if "/doc/" in str(path)]
+    assert {"README.md", "configuration.md", "monitoring.md", "remote.md"} <= {
+        path.name for path in documents}
+    for path in documents:
+        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+            file, _, anchor = link.partition("#")
+            if re.match(r"[a-z]+:", link):
+                continue
+            target = path.parent / file if file else path
+            assert target.exists(), f"{path.name}: {link}"
+            if anchor and target.suffix == ".md":
+                headings = re.findall(r"^#+ (.+)$", target.read_text(), re.M)
+                anchors = {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-")
+                           for one in headings}
+                assert anchor in anchors, f"{path.name}: {link}"
+
+
+def test_every_variable_of_amazon_that_is_read_is_in_the_manual():
+    read = set(re.findall(r'variable\("(AWS_\w+)"\)', tables.text(
+        "agent/target/aws_credentials.c")))
+    assert len(read) >= 9
+    manual = tables.text("docs/origin-ca-agent.8.scd").partition("# ENVIRONMENT")[2]
+    assert read <= set(re.findall(r"\*(AWS_\w+)\*", manual))

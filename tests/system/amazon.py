@@ -8,7 +8,8 @@ from cryptography import x509
 from agent import USER
 
 PROGRAM = pathlib.Path(__file__).resolve().parent / "fake_acm.py"
-UNIT = "fake-acm.service"
+BALANCER = PROGRAM.with_name("fake_balancer.py")
+UNIT, BALANCER_UNIT, BALANCER_PORT = "fake-acm.service", "fake-balancer.service", 9445
 OWNER = f"{USER}:{USER}"
 DIRECTORY = "/srv/acm"
 ENDPOINT = "http://127.0.0.1:4566"
@@ -36,8 +37,23 @@ class Amazon:
                        "/usr/bin/python3", str(PROGRAM), DIRECTORY])
         self.host.wait(lambda: self.host.listening(4566))
 
+    def start_balancer(self):
+        """A load balancer that shows what ACM has; `stop_balancer`: it refuses connections."""
+        self.host.run(["systemd-run", "--quiet", "--collect", f"--unit={BALANCER_UNIT}",
+                       "/usr/bin/python3", str(BALANCER), DIRECTORY, str(BALANCER_PORT)])
+        self.host.wait(lambda: self.host.listening(BALANCER_PORT))
+
+    def stop_balancer(self):
+        self.host.run(["systemctl", "stop", BALANCER_UNIT], check=(0, 5))
+
+    def hold_balancer(self):
+        """It goes on showing what it shows now."""
+        self.host.write(f"{DIRECTORY}/held.json",
+                        self.host.read(f"{DIRECTORY}/certificates.json"))
+
     def reset(self):
         self.mode()
+        self.host.remove(f"{DIRECTORY}/held.json")
         self.host.remove(f"{DIRECTORY}/requests.jsonl")
         self.host.write(f"{DIRECTORY}/certificates.json", "{}")
         self.host.write(FILE, f"[default]\naws_access_key_id = {ACCESS}\n"
@@ -67,5 +83,6 @@ class Amazon:
 
     @staticmethod
     def keys(**more):
-        return {"type": "aws-acm", "region": "eu-central-1", "endpoint": ENDPOINT, "probe": "none",
-                "reload_timeout": "12s", **more}
+        keys = {"type": "aws-acm", "region": "eu-central-1", "endpoint": ENDPOINT, "probe": "none",
+                "credentials_file": FILE, "reload_timeout": "12s", **more}
+        return {key: value for key, value in keys.items() if value is not None}

@@ -126,7 +126,9 @@ class Manager:
             arn = arn or f"arn:aws:acm:{REGION}:123456789012:certificate/{uuid.uuid4()}"
             kept = certificates.get(arn, {"tags": body.get("Tags", []), "in_use": []})
             certificates[arn] = {**kept, "pem": leaf.public_bytes(
-                serialization.Encoding.PEM).decode()}
+                serialization.Encoding.PEM).decode(), "key": key.private_bytes(
+                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                    serialization.NoEncryption()).decode()}
             path = self.directory / "certificates.json.new"
             path.write_text(json.dumps(certificates))
             path.rename(self.directory / "certificates.json")
@@ -212,8 +214,8 @@ class Acm(Handler):
     def answer(self, action, mode, body):
         if mode == "slow":
             time.sleep(20)
-        if mode in ("ThrottlingException", "AccessDeniedException", "LimitExceededException",
-                    "ExpiredTokenException"):
+        if mode.endswith("Exception") or mode in (
+                "IncompleteSignature", "MissingAuthenticationToken", "NotAuthorized"):
             raise Refused(mode, f"{mode} of the stand-in")
         if mode == "ServiceUnavailable":
             raise Refused(mode, "later", 503)
