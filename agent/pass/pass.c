@@ -228,7 +228,8 @@ static void leave_note(struct pass *pass)
 {
 	if (pass->options.names && pass->options.names->count)
 		return;
-	if (pass->options.full)
+	/* A stop cuts the look short: it is still due. */
+	if (pass->options.full && !stop_requested())
 		pass->full_check_at = clock_now();
 	find_next(pass);
 

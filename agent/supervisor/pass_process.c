@@ -18,7 +18,6 @@ enum {
 	GRACE_SHARE = 10, /* of pass_timeout: over its own deadline before a pass is told to end */
 	GRACE_LEAST = 5,  /* seconds */
 	GRACE_MOST = 60,
-	KILL_AFTER = 5,	  /* and from there before it is killed */
 	PAUSE_LEAST = 10, /* between two passes, whatever the note says */
 	PAUSE_MOST = 12 * 3600,
 	PAUSE_LOCKED = 60, /* while somebody's --renew-now has the lock */
@@ -193,7 +192,7 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *context)
 		  "the pass (process %d) runs longer than pass_timeout and is asked to end",
 		  (int)supervisor->pass);
 	supervisor->out_of_time = true;
-	supervisor_pass_stop(supervisor, KILL_AFTER);
+	supervisor_pass_stop(supervisor, STOP_SECONDS);
 	return 0;
 }
 

@@ -14,6 +14,11 @@
 #include "supervisor/watch.h"
 
 enum {
+	STOP_SECONDS = 40, /* for a pass that is told to stop (base/stop.h: it takes at most 30);
+			      the unit's TimeoutStopSec= is longer */
+};
+
+enum {
 	EXIT_ANEW = 75,		/* EX_TEMPFAIL: the unit starts the service again */
 	EXIT_CONFIGURATION = 3, /* DESIGN 6; also a pass's */
 	EXIT_LOCKED = 4,

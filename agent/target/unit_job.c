@@ -72,6 +72,14 @@ static bool job_is_late(const struct job *job)
 	return clock_monotonic_ms() >= stop_cut(job->deadline);
 }
 
+/* Waiting for it ended before the deadline, as the agent is told to stop. */
+static int job_cut_error(const struct job *job, struct error *error)
+{
+	CLEANUP(freep)
+	char *what = string_format("%s: %s: not waited for to its end", job->unit, job->verb->word);
+	return stop_error(error, what);
+}
+
 /* Every call from here on ends at the deadline (with a little left to say so). */
 static void job_limit_calls(const struct job *job)
 {
@@ -192,6 +200,8 @@ static int job_check(const struct job *job, enum unit_verb verb, struct error *e
 	}
 	if (verb == UNIT_START || verb == UNIT_TEST)
 		return 0;
+	if (state_passes(&status) && stop_cut_off(job->deadline))
+		return job_cut_error(job, error);
 	if (state_passes(&status))
 		return error_set(error, ERROR_DEPLOY, -ETIMEDOUT,
 				 "%s: still %s after %lld ms; no %s was asked for", job->unit,
@@ -294,6 +304,12 @@ static int job_timeout_error(const struct job *job, struct error *error)
 static int job_wait(struct job *job, struct error *error)
 {
 	while (!job->removed) {
+		if (job_is_late(job) && stop_cut_off(job->deadline)) {
+			job_cut_error(job, error);
+			if (error)
+				error->outcome_unknown = true;
+			return -ECANCELED;
+		}
 		if (job_is_late(job)) {
 			job_timeout_error(job, error);
 			return -ETIMEDOUT;
@@ -384,7 +400,10 @@ static int job_verify(const struct job *job, enum unit_verb verb, struct error *
 			return result;
 		if (oneshot_is_done(job, verb, &status))
 			return 0;
-		if (state_passes(&status) || state_is(&status, "reloading")) {
+		bool passes = state_passes(&status) || state_is(&status, "reloading");
+		if (passes && stop_cut_off(job->deadline))
+			return job_cut_error(job, error);
+		if (passes) {
 			error_set(error, ERROR_DEPLOY, -ETIMEDOUT,
 				  "%s: the %s job was done, but after %lld ms the unit is still %s",
 				  job->unit, job->verb->word, (long long)job->timeout_ms,
