@@ -105,8 +105,9 @@ static int create(struct attempt *attempt, struct error *error)
 	if (result == 0) {
 		attempt->pem = TAKE_PTR(answer.pem);
 		attempt->id = TAKE_PTR(answer.id);
-	} else if (!error->outcome_unknown) {
-		/* We heard how it ended, or it was never sent. */
+	} else if (!error->outcome_unknown || (error->code != -ETIMEDOUT && !stop_requested())) {
+		/* It was never sent, or nobody is at work on it: there was an answer, or the API
+		 * hung up, and not we. */
 		pending_asked_set(attempt->directory, asked_before);
 	}
 	origin_certificate_free(&answer);
