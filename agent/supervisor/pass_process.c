@@ -50,8 +50,7 @@ static int read_note(const struct supervisor *supervisor, struct note *note)
 	return result;
 }
 
-/* For `status`; NULL: all is well again. */
-static void record_end(const struct supervisor *supervisor, const struct ended *ended)
+void supervisor_record_end(const struct supervisor *supervisor, const struct ended *ended)
 {
 	const char *where = supervisor->settings.state_dir;
 	struct error error = {0};
@@ -70,7 +69,7 @@ static int schedule_after_note(struct supervisor *supervisor, struct note *note)
 	char when[CLOCK_TEXT_SIZE];
 
 	supervisor->crashes = 0;
-	record_end(supervisor, NULL);
+	supervisor_record_end(supervisor, NULL);
 	if (changes_named(supervisor, note))
 		return supervisor_pass_start(supervisor);
 	if (at < now + PAUSE_LEAST)
@@ -110,7 +109,7 @@ static int schedule_after_failure(struct supervisor *supervisor, const siginfo_t
 		.out_of_time = supervisor->out_of_time && !exited,
 		.configuration = exited && code == EXIT_CONFIGURATION,
 	};
-	record_end(supervisor, &ended);
+	supervisor_record_end(supervisor, &ended);
 	CLEANUP(buffer_free) struct buffer words = BUFFER(1024);
 	ended_words(&ended, &words);
 	CLEANUP(freep)
