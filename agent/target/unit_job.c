@@ -40,6 +40,7 @@ struct job {
 	char *path;	 /* of our job's object, NULL until it is queued */
 	bool removed;
 	char result[32];
+	int exit_status; /* of a test's main process, as it was last told */
 };
 
 static void job_free(struct job *job)
@@ -424,8 +425,12 @@ static int job_verify(const struct job *job, enum unit_verb verb, struct error *
 static int job_run(struct job *job, enum unit_verb verb, struct error *error)
 {
 	CLEANUP(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+	CLEANUP(sd_bus_slot_unrefp) sd_bus_slot *properties = NULL;
 
 	int result = job_check(job, verb, error);
+	if (result == 0 && verb == UNIT_TEST)
+		result = unit_exit_listen(job->bus, job->unit, &job->exit_status, &properties,
+					  error);
 	if (result < 0)
 		return result;
 	job->began = clock_monotonic_ms();
@@ -437,7 +442,8 @@ static int job_run(struct job *job, enum unit_verb verb, struct error *error)
 		return result;
 	if (strcmp(job->result, "done") != 0)
 		return job_result_error(job, error);
-	return job_verify(job, verb, error);
+	result = job_verify(job, verb, error);
+	return result == 0 && verb == UNIT_TEST ? job->exit_status : result;
 }
 
 int unit_job(struct unit_bus *bus, const char *unit, enum unit_verb verb, int64_t timeout_ms,

@@ -162,6 +162,26 @@ def test_test_that_does_not_end_in_time_leads_to_no_restart(origin):
     assert origin.served() == origin.serials()[1] and origin.nginx.main_pid() != pid
 
 
+def test_configuration_that_cannot_be_tested_is_reloaded_before_a_restart(origin):
+    """A reload finds out without harm; "cannot be tested here" is no test that has passed."""
+    host, agent = origin.host, origin.agent
+    unit = "origin-ca-agent-test@nginx.service.d/cannot.conf"
+    agent.target("nginx", reload="restart")
+    agent.renew(check=0)
+    pid = origin.nginx.main_pid()
+    host.unit(unit, "[Service]\nExecStart=\nExecStart=/bin/sh -c 'exit 69'\n")
+    host.unit(DIES, "[Service]\nExecReload=\nExecReload=/bin/sh -c "
+              "'touch /run/reloaded; kill -HUP $MAINPID'\n")
+    told = [one["message"] for one in agent.check(check=0).json["findings"]]
+    done = agent.renew(NAME, force=True, check=0)
+    host.remove(f"/etc/systemd/system/{unit}")
+    host.run(["systemctl", "daemon-reload"])
+    assert any("cannot be tested here" in one for one in told)
+    assert "configuration test passes" not in " ".join(told)
+    assert "nginx.service is not tested before it is reloaded" in done.stderr
+    assert host.exists("/run/reloaded") and origin.nginx.main_pid() != pid
+
+
 def test_template_that_nginx_refuses_is_taken_back_and_named(origin):
     agent, nginx, host = origin.agent, origin.nginx, origin.host
     before = host.read(nginx.snippet(NAME))
