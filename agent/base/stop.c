@@ -8,6 +8,10 @@
 
 #include "base/clock.h"
 
+enum {
+	ALREADY_CUT_MS = 100, /* as far as a deadline that was made by stop_cut() may be off */
+};
+
 static _Atomic int64_t stopped_at; /* clock_monotonic_ms(); 0: nobody asked */
 static _Atomic int64_t cut_at;	   /* what stop_cut() brings deadlines forward to */
 
@@ -47,6 +51,11 @@ bool stop_answer_over(void)
 int64_t stop_cut(int64_t deadline_ms)
 {
 	return stopped_at && cut_at < deadline_ms ? cut_at : deadline_ms;
+}
+
+bool stop_cut_off(int64_t deadline_ms)
+{
+	return stopped_at && cut_at < deadline_ms + ALREADY_CUT_MS;
 }
 
 void stop_turn_back(void)

@@ -36,6 +36,10 @@ int64_t stop_cut(int64_t deadline_ms);
 /* The way back begins: gives it time, unless no stop was requested. */
 void stop_turn_back(void);
 
+/* Of a wait until stop_cut(deadline_ms) that has ended: true when a stop has ended it. Also when
+ * the deadline itself was made by stop_cut(). To be asked before stop_turn_back(). */
+bool stop_cut_off(int64_t deadline_ms);
+
 /* Class transient, -ECANCELED: "WHAT, because the agent is stopping". */
 int stop_error(struct error *error, const char *what);
 

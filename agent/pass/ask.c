@@ -58,9 +58,9 @@ static int adopt(struct attempt *attempt, struct error *error)
 }
 
 /*
- * As adopt(), for the request of an earlier pass. One that was killed may have asked a moment ago,
- * and the API may still be at work on it: before the time is over that an answer is given, a list
- * without the certificate proves nothing.
+ * As adopt(), for the request of an earlier pass. One that was killed or stopped may have asked a
+ * moment ago, and the API may still be at work on it: before the time is over that an answer is
+ * given, a list without the certificate proves nothing.
  */
 static int adopt_earlier(struct attempt *attempt, struct error *error)
 {
@@ -69,19 +69,28 @@ static int adopt_earlier(struct attempt *attempt, struct error *error)
 	for (bool told = false;; told = true) {
 		int found = adopt(attempt, error);
 		int64_t age = clock_now() - asked_at;
-		if (found != 0 || age < 0 || age >= certificate->api->timeout ||
-		    clock_monotonic_ms() >= attempt->pass->deadline_ms || stop_requested())
+		if (found != 0 || age < 0 || age >= certificate->api->timeout)
 			return found;
+		if (stop_requested())
+			return stop_error(error, "the answer to an earlier request is not found");
+		if (clock_monotonic_ms() >= attempt->pass->deadline_ms)
+			return error_set(error, ERROR_TRANSIENT, -ETIMEDOUT,
+					 "an earlier pass asked %lld s ago; whether it was "
+					 "answered could not be seen in the time of this pass",
+					 (long long)age);
 		if (!told)
-			log_notice("%s: an earlier pass asked %lld s ago and did not live to hear "
-				   "the answer; looking for it",
+			log_notice("%s: an earlier pass asked %lld s ago and did not hear the "
+				   "answer; looking for it",
 				   certificate->name, (long long)age);
 		clock_sleep_ms(LOOK_AGAIN_MS);
 	}
 }
 
+/* Nothing new is begun after a stop: then it is never sent. */
 static int create(struct attempt *attempt, struct error *error)
 {
+	if (stop_requested())
+		return stop_error(error, "no certificate is asked for");
 	const struct config_certificate *certificate = attempt->job->certificate;
 	struct origin_request request = {
 		.csr_pem = attempt->csr,
@@ -90,13 +99,16 @@ static int create(struct attempt *attempt, struct error *error)
 		.validity_days = certificate->validity_days,
 	};
 	struct origin_certificate answer = {0};
+	int64_t asked_before = pending_asked_at(attempt->directory);
 	pending_asked_set(attempt->directory, clock_now());
 	int result = origin_ca_create(attempt->client, &request, &answer, error);
 	if (result == 0) {
 		attempt->pem = TAKE_PTR(answer.pem);
 		attempt->id = TAKE_PTR(answer.id);
-	} else {
-		pending_asked_set(attempt->directory, 0); /* we lived to hear how it ended */
+	} else if (!error->outcome_unknown || (error->code != -ETIMEDOUT && !stop_requested())) {
+		/* It was never sent, or nobody is at work on it: there was an answer, or the API
+		 * hung up, and not we. */
+		pending_asked_set(attempt->directory, asked_before);
 	}
 	origin_certificate_free(&answer);
 	return result;
@@ -170,8 +182,10 @@ static int ask_and_look(struct attempt *attempt, struct error *error)
 			return 0;
 		if (!attempt->unseen) {
 			/* Refused for certain: no certificate has this key, and none is to be
-			 * looked for the next time. */
-			pending_discard(attempt->directory, attempt->job->where, NULL);
+			 * looked for the next time. One that was sent before, and not sent again
+			 * now, may still turn up. */
+			if (!look || error->class != ERROR_TRANSIENT)
+				pending_discard(attempt->directory, attempt->job->where, NULL);
 			return result;
 		}
 

@@ -105,6 +105,8 @@ static int keep(struct attempt *attempt, struct error *error)
 		job->state.renew_at =
 			schedule_renewal(pass->config, certificate, &meta.facts).moment;
 		superseded_mark(job);
+		/* The API has just answered for it. */
+		job->state.revocation_at = request.now;
 		job->issued = true;
 		job->adopted = attempt->adopted;
 	}

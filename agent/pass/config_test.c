@@ -8,6 +8,10 @@
 #include "target/kind.h"
 #include "target/unit.h"
 
+enum {
+	EXIT_UNTESTABLE = 69 /* units/test-configuration: EX_UNAVAILABLE */
+};
+
 /* The packaged tests know the packaged servers: another instance has another configuration. */
 static bool is_packaged(const struct config_target *target, const char *unit)
 {
@@ -68,6 +72,19 @@ int config_test(struct pass *pass, const struct config_target *target, const cha
 	result = unit_job(pass->bus, test, UNIT_TEST, timeout_ms, &reason);
 	log_progress("%s", "");
 	if (result == 0)
+		return CONFIG_TEST_PASSED;
+	if (result == EXIT_UNTESTABLE) {
+		error_set(error, ERROR_CONFIGURATION, -ENOTSUP,
+			  "%s: the configuration cannot be tested here", test);
+		error_remedy(error,
+			     "`journalctl --unit %s` says why; `config_test = none` does "
+			     "without the test",
+			     test);
+		tell_untested(pass, unit, error);
+		return 0;
+	}
+	/* Another status that the unit calls a success. */
+	if (result > 0)
 		return CONFIG_TEST_PASSED;
 	*error = reason;
 	if (reason.class == ERROR_AUTHORIZATION || reason.class == ERROR_CONFIGURATION) {

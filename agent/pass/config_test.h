@@ -22,7 +22,8 @@ char *config_test_unit(const struct config_target *target, const char *unit);
 
 /*
  * Tests, for at most `timeout_ms`. CONFIG_TEST_PASSED, or 0 when nothing could be tested: no such
- * unit is installed, or (after a warning) the agent may not start it: `error` says why then.
+ * unit is installed, or (after a warning) the agent may not start it, or it says (exit status 69)
+ * that it cannot test here (-ENOTSUP): `error` says why then.
  * -EBADMSG (class deploy, with the server's words) when the server would refuse its configuration;
  * other errors when the test did not end.
  */

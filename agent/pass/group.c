@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/alike.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop.h"
@@ -78,6 +79,24 @@ static void commit_all(struct group *group)
 	}
 }
 
+/* A stop came before the server could show what it has: that is nobody's refusal. */
+static bool is_cut_off(const struct error *error)
+{
+	return stop_requested() && error->class == ERROR_TRANSIENT && error->code == -ECANCELED;
+}
+
+/* The way back has time of its own, also when the pass's is over: the supervisor waits for it.
+ * Returns the former deadline, for when it is done. */
+static int64_t turn_back(struct pass *pass)
+{
+	int64_t former = pass->deadline_ms;
+	int64_t until = clock_monotonic_ms() + STOP_BACK_MS;
+	stop_turn_back();
+	if (until > former)
+		pass->deadline_ms = until < former + STOP_MOST_MS ? until : former + STOP_MOST_MS;
+	return former;
+}
+
 /* Rounds of handshakes until every item holds or the time is over. Sets `verified`, or the error
  * of what did not hold. */
 static void look(struct group *group, int64_t timeout_ms)
@@ -130,6 +149,9 @@ static void look(struct group *group, int64_t timeout_ms)
 		if (!target_job->verified) {
 			CLEANUP(freep) char *path = commit_path(group->items[i].job, target_job);
 			verify_explain(&verifies[i], path, &target_job->error);
+			if (stop_cut_off(deadline))
+				stop_error(&target_job->error,
+					   "the server was not asked for as long as it may take");
 		}
 		verify_end(&verifies[i]);
 	}
@@ -190,21 +212,28 @@ static int await_answer(const struct group *group, bool started, unsigned flags,
 	return result;
 }
 
+static void put_back(struct group *group)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		struct group_item *item = &group->items[i];
+		struct error error = {0};
+		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
+			log_failure(LOG_LEVEL_ERROR, &error);
+	}
+}
+
 static void take_back(struct group *group, unsigned revive)
 {
 	struct error error = {0};
 	if (group->count == 0)
 		return;
-	stop_turn_back();
-	for (size_t i = 0; i < group->count; i++) {
-		struct group_item *item = &group->items[i];
-		if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
-			log_failure(LOG_LEVEL_ERROR, &error);
-	}
+	int64_t deadline = turn_back(group->pass);
+	put_back(group);
 	unsigned flags = reload_flags(group) | revive;
 	int result = reload_target(group, flags, &error);
 	if (result >= 0)
 		result = await_answer(group, result == RELOAD_STARTED, flags, &error);
+	group->pass->deadline_ms = deadline;
 	if (result < 0) {
 		for (size_t i = 0; i < group->count; i++) {
 			struct error *told = &group->items[i].target_job->error;
@@ -235,15 +264,15 @@ static void blame(struct group *group, const struct error *refusal)
 		log_notice("%s: %s; looking for the culprit among %zu certificates",
 			   target_of(group)->name, refusal->message, group->count);
 	group->searched = true;
-	for (size_t i = 0; i < group->count; i++) {
-		error_clear(&group->items[i].target_job->error);
-		group->items[i].target_job->refused = false;
-	}
 	struct group halves[2] = {
 		part(group, 0, group->count / 2),
 		part(group, group->count / 2, group->count - group->count / 2),
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(halves); i++) {
+		/* What is not tried again stays as it is: back, and refused with the others. */
+		if (stop_requested() || !reload_in_time(group->pass))
+			return;
+		all_fail(&halves[i], &(struct error){0}, false);
 		commit_all(&halves[i]);
 		deploy_committed(&halves[i]);
 	}
@@ -268,22 +297,6 @@ static bool withdraw_first(struct group *group)
 	return some;
 }
 
-/* The same words, whatever the numbers in them: servers say times and process numbers. */
-static bool same_words(const char *one, const char *other)
-{
-	static const char digits[] = "0123456789";
-	for (;;) {
-		one += strspn(one, digits);
-		other += strspn(other, digits);
-		if (*one != *other)
-			return false;
-		if (*one == '\0')
-			return true;
-		one++;
-		other++;
-	}
-}
-
 /* With and without them the server refuses its configuration: it is not about them. The snippet of
  * a first certificate is put in place all the same: once the cause is gone, the server finds what
  * its configuration includes. */
@@ -291,7 +304,7 @@ static void refused_anyway(struct group *group, const struct error *refusal,
 			   const struct error *again)
 {
 	struct error both = *refusal;
-	if (same_words(refusal->message, again->message))
+	if (words_alike(refusal->message, again->message))
 		error_set(&both, ERROR_DEPLOY, refusal->code,
 			  "%s; it fails in the same way with the former snippets, so the cause is "
 			  "elsewhere in its configuration",
@@ -325,29 +338,37 @@ static void refused_reload(struct group *group, const struct error *refusal)
 	bool restarts =
 		target_of(group)->reload == RELOAD_RESTART ||
 		(target_of(group)->reload == RELOAD_SSL && reload_flags(group) & RELOAD_FULL);
-	bool tested = refusal->code == -EBADMSG;
+	bool tested = group->pass->only_tested;
 	bool untouched = tested && restarts;
-	bool revive =
-		refusal->code == -ESHUTDOWN || (restarts && !tested && refusal->code != -ECANCELED);
-	bool was_read = refusal->class == ERROR_DEPLOY;
-	stop_turn_back();
-	all_fail(group, refusal, true);
+	bool cut_off = is_cut_off(refusal);
+	bool revive = refusal->code == -ESHUTDOWN ||
+		      (restarts && !tested && (cut_off || refusal->code != -ECANCELED));
+	bool was_read = refusal->class == ERROR_DEPLOY || (cut_off && !tested);
+	int64_t deadline = turn_back(group->pass);
+	all_fail(group, refusal, !cut_off);
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		struct error error = {0};
 		/* A first certificate may wait in its place for whoever reloads the server. */
+		item->target_job->held = cut_off;
 		if (!was_read && commit_is_first(item->job, item->target_job))
 			item->target_job->refused = false;
 		else if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)
 			log_failure(LOG_LEVEL_ERROR, &error);
 	}
-	if (!was_read)
-		return; /* there is nothing to reload back */
+	if (!was_read) { /* there is nothing to reload back */
+		group->pass->deadline_ms = deadline;
+		return;
+	}
 	unsigned flags = reload_flags(group) | (revive ? RELOAD_REVIVE : 0);
 	int result = go_back(group, untouched, flags, &again);
 	/* Perhaps no snippet of theirs is right, not even a placeholder's. */
-	if (result < 0 && withdraw_first(group))
+	bool back_cut = result < 0 && stop_requested() && again.class == ERROR_TRANSIENT;
+	if (result < 0 && !back_cut && withdraw_first(group))
 		result = go_back(group, untouched, flags, &again);
+	group->pass->deadline_ms = deadline;
+	if (back_cut)
+		return;
 	if (result < 0) {
 		refused_anyway(group, refusal, &again);
 		return;
@@ -372,7 +393,8 @@ static void take_back_unverified(struct group *group)
 		    (!item->target_job->deployed &&
 		     state_of(item)->verified_generation == state_of(item)->generation))
 			continue;
-		item->target_job->refused = true;
+		item->target_job->held = is_cut_off(&item->target_job->error);
+		item->target_job->refused = !item->target_job->held;
 		back.items[back.count++] = *item;
 	}
 	/* Some servers take their time to die of what they were given. */
@@ -392,7 +414,11 @@ static void deploy_committed(struct group *group)
 	if (result == 0)
 		result = reload_target(group, flags, &error);
 	if (result == -ESHUTDOWN || result == -ENOENT || result == -ETIME || result == -EUCLEAN) {
-		all_fail(group, &error, false);
+		all_fail(group, &error, group->searched);
+		/* One of these was refused a moment ago, and nothing may be left lying that a
+		 * server cannot start with. */
+		if (group->searched)
+			put_back(group);
 		return;
 	}
 	if (result < 0) {

@@ -252,7 +252,8 @@ static void leave_note(struct pass *pass)
 		bring_forward(pass);
 		return;
 	}
-	if (pass->options.full)
+	/* A stop cuts the look short: it is still due. */
+	if (pass->options.full && !stop_requested())
 		pass->full_check_at = clock_now();
 	find_next(pass);
 

@@ -158,6 +158,7 @@ struct pass {
 	struct unit_bus *bus;	       /* made when first needed */
 	bool untested_told;	       /* that no configuration test could be made */
 	struct pass_clock clock;
+	bool only_tested; /* the last reload failed in the test of the configuration (reload.h) */
 	unsigned reloads; /* jobs asked of systemd, for the report and the tests */
 	int64_t full_check_at;
 	int64_t next_at; /* when something is due next; pass/schedule.h */

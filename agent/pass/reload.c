@@ -40,12 +40,17 @@ static int bus_of(struct pass *pass, struct unit_bus **ret_bus, struct error *er
 	return 0;
 }
 
+bool reload_in_time(const struct pass *pass)
+{
+	return stop_cut(pass->deadline_ms) - clock_monotonic_ms() >= RELOAD_LEAST_MS;
+}
+
 /* What is left for it of the target's time and of the pass's. */
 static int time_left(const struct pass *pass, const struct config_target *target, int64_t *ret_left,
 		     struct error *error)
 {
 	int64_t left = stop_cut(pass->deadline_ms) - clock_monotonic_ms();
-	if (left < RELOAD_LEAST_MS)
+	if (!reload_in_time(pass))
 		return error_set(error, ERROR_TRANSIENT, -ETIME,
 				 "%s is not reloaded: the time of this pass is over", target->name);
 	if (left > target->reload_timeout * 1000)
@@ -78,6 +83,7 @@ static int do_job(struct pass *pass, const struct config_target *target, const c
 		  enum unit_verb verb, bool can_reload, int64_t left, struct error *error)
 {
 	int result = verb == UNIT_START ? 0 : config_test(pass, target, unit, left, error);
+	pass->only_tested = result < 0;
 	if (result < 0)
 		return result;
 	bool tested = result == CONFIG_TEST_PASSED;
@@ -192,6 +198,7 @@ static int by_command(struct pass *pass, const struct config_target *target, int
 		int tested = bus_of(pass, &bus, error);
 		if (tested == 0)
 			tested = config_test(pass, target, target->config_test, left, error);
+		pass->only_tested = tested < 0;
 		if (tested < 0)
 			return tested;
 	}
@@ -232,6 +239,7 @@ int reload_target(const struct group *group, unsigned flags, struct error *error
 	struct pass *pass = group->pass;
 	const struct config_target *target = pass->config->targets[group->index];
 	int64_t left = 0;
+	pass->only_tested = false;
 	if (target->reload == RELOAD_NONE)
 		return 0;
 	int result = time_left(pass, target, &left, error);

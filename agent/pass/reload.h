@@ -16,13 +16,17 @@ enum {
 	RELOAD_STARTED = 1 /* what reload_target() returns for a unit that was down */
 };
 
+/* False when too little is left of the pass's time to ask for another reload. */
+bool reload_in_time(const struct pass *pass);
+
 /*
  * Reloads (or restarts) the unit of the group's target and waits for the job's end: 0, or
  * RELOAD_STARTED. Of a remote target, delivers each of the group's certificates (delivery.h).
  * Nothing to do for `reload = none`. -ESHUTDOWN when the unit does not run and is not to be
  * started, -ENOENT when there is no such unit: then nobody has read the new snippet yet. Other
  * errors: it was refused; -EHOSTDOWN when the unit went down over it, -EBADMSG when its own test of
- * the configuration refused it (config_test.h): the server was not touched then. `flags`: enum
+ * the configuration refused it (config_test.h): the server was not touched then. After whatever
+ * error of that test, pass->only_tested: nobody has read the new snippet. `flags`: enum
  * reload_flag.
  */
 int reload_target(const struct group *group, unsigned flags, struct error *error);

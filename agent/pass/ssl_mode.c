@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "cloudflare/rules.h"
 #include "cloudflare/settings.h"
 #include "pass/attempt.h"
@@ -191,6 +192,8 @@ static void mode_one(struct pass *pass, struct pass_job *job)
 		state_attempt_clear(&state->ssl_mode);
 		return;
 	}
+	if (stop_requested()) /* it may have cut that off: nobody's failure */
+		return;
 	job->notice = error;
 	int64_t next = schedule_retry(&error, state->ssl_mode.count + 1, SCHEDULE_NEVER,
 				      pass->jitter, pass->now);
@@ -206,7 +209,7 @@ int64_t ssl_mode_due(const struct pass *pass, const struct pass_job *job)
 
 void ssl_mode_all(struct pass *pass)
 {
-	for (size_t i = 0; i < pass->job_count; i++) {
+	for (size_t i = 0; i < pass->job_count && !stop_requested(); i++) {
 		struct pass_job *job = &pass->jobs[i];
 		if (job->settled)
 			continue;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/stop.h"
 #include "cloudflare/origin_ca.h"
 #include "pass/attempt.h"
 #include "pass/issue.h"
@@ -187,7 +188,7 @@ static void revoke_job(struct pass *pass, struct pass_job *job, unsigned *count)
 	    clock_now() < verified_since(job) + job->certificate->revoke_superseded)
 		return;
 	for (size_t i = first_to_revoke(state);
-	     i < state->superseded_count && *count < REVOCATIONS_LIMIT;
+	     i < state->superseded_count && *count < REVOCATIONS_LIMIT && !stop_requested();
 	     i = first_to_revoke(state)) {
 		struct error error = {0};
 		++*count;
@@ -195,6 +196,8 @@ static void revoke_job(struct pass *pass, struct pass_job *job, unsigned *count)
 			state_attempt_clear(&state->revoke);
 			continue;
 		}
+		if (stop_requested()) /* it may have cut that off: nobody's failure */
+			return;
 		int64_t next = schedule_retry(&error, state->revoke.count + 1, SCHEDULE_NEVER,
 					      pass->jitter, pass->now);
 		state_attempt_fail(&state->revoke, &error, pass->now, next, NULL);
@@ -208,7 +211,8 @@ void superseded_revoke_all(struct pass *pass)
 {
 	unsigned count = 0;
 	/* By a clock that is wrong no time of grace is over. */
-	for (size_t i = 0; i < pass->job_count && !pass->clock.error.code; i++) {
+	for (size_t i = 0; i < pass->job_count && !pass->clock.error.code && !stop_requested();
+	     i++) {
 		struct pass_job *job = &pass->jobs[i];
 		if (job->settled || job->certificate->revoke_superseded < 0 ||
 		    job->state.superseded_count == 0 || !pass_job_current(pass, job))

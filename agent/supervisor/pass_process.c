@@ -18,7 +18,6 @@ enum {
 	GRACE_SHARE = 10, /* of pass_timeout: over its own deadline before a pass is told to end */
 	GRACE_LEAST = 5,  /* seconds */
 	GRACE_MOST = 60,
-	KILL_AFTER = 5,	  /* and from there before it is killed */
 	PAUSE_LEAST = 10, /* between two passes, whatever the note says */
 	PAUSE_MOST = 12 * 3600,
 	PAUSE_LOCKED = 60, /* while somebody's --renew-now has the lock */
@@ -51,8 +50,7 @@ static int read_note(const struct supervisor *supervisor, struct note *note)
 	return result;
 }
 
-/* For `status`; NULL: all is well again. */
-static void record_end(const struct supervisor *supervisor, const struct ended *ended)
+void supervisor_record_end(const struct supervisor *supervisor, const struct ended *ended)
 {
 	const char *where = supervisor->settings.state_dir;
 	struct error error = {0};
@@ -86,7 +84,7 @@ int supervisor_schedule_note(struct supervisor *supervisor, const struct note *n
 static int schedule_after_note(struct supervisor *supervisor, struct note *note)
 {
 	supervisor->crashes = 0;
-	record_end(supervisor, NULL);
+	supervisor_record_end(supervisor, NULL);
 	if (changes_named(supervisor, note))
 		return supervisor_pass_start(supervisor);
 	return supervisor_schedule_note(supervisor, note);
@@ -116,7 +114,7 @@ static int schedule_after_failure(struct supervisor *supervisor, const siginfo_t
 		.out_of_time = supervisor->out_of_time && !exited,
 		.configuration = exited && code == EXIT_CONFIGURATION,
 	};
-	record_end(supervisor, &ended);
+	supervisor_record_end(supervisor, &ended);
 	CLEANUP(buffer_free) struct buffer words = BUFFER(1024);
 	ended_words(&ended, &words);
 	CLEANUP(freep)
@@ -198,7 +196,7 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *context)
 		  "the pass (process %d) runs longer than pass_timeout and is asked to end",
 		  (int)supervisor->pass);
 	supervisor->out_of_time = true;
-	supervisor_pass_stop(supervisor, KILL_AFTER);
+	supervisor_pass_stop(supervisor, STOP_SECONDS);
 	return 0;
 }
 

@@ -14,8 +14,6 @@
 
 enum {
 	READY_AT_LATEST = 10, /* seconds: whoever is ordered after us must not wait for an API */
-	STOP_SECONDS = 40,    /* for a pass that is told to stop (base/stop.h: it takes at most 30);
-				 the unit's TimeoutStopSec= is longer */
 };
 
 void supervisor_ready(struct supervisor *supervisor)

@@ -10,8 +10,14 @@
 #include <systemd/sd-event.h>
 
 #include "config/model.h"
+#include "pass/ended.h"
 #include "pass/note.h"
 #include "supervisor/watch.h"
+
+enum {
+	STOP_SECONDS = 40, /* for a pass that is told to stop (base/stop.h: it takes at most 30);
+			      the unit's TimeoutStopSec= is longer */
+};
 
 enum {
 	EXIT_ANEW = 75,		/* EX_TEMPFAIL: the unit starts the service again */
@@ -82,6 +88,13 @@ void supervisor_ready(struct supervisor *supervisor);
 
 /* Reads [agent] again. Settings that were good stay in force when the file has turned bad. */
 int supervisor_settings_load(struct supervisor *supervisor);
+
+/* How a pass ended that left no result, for `status`; NULL: all is well again. */
+void supervisor_record_end(const struct supervisor *supervisor, const struct ended *ended);
+
+/* The same for a pass of the timer that has just ended, as systemd tells it in the environment of
+ * ExecStopPost= (systemd.exec(5)). Gives the exit status of the process. */
+int supervisor_once_ended(struct supervisor *supervisor);
 
 /* The note that is there, whoever left it. */
 int supervisor_note(const struct supervisor *supervisor, struct note *ret_note);

@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/paths.h"
+#include "base/stop.h"
 #include "base/words.h"
 #include "target/process.h"
 
@@ -195,12 +196,17 @@ int program_run(const char *key, const struct string_list *argv,
 	int result = process_run(&process, &status);
 	if (listener.pending.length > 0)
 		line_end(&listener);
-	if (result == -ETIMEDOUT)
+	if (result == -ECANCELED) {
+		CLEANUP(freep)
+		char *what = string_format("%s %s was stopped", key, argv->items[0]);
+		stop_error(error, what);
+	} else if (result == -ETIMEDOUT) {
 		timeout_error(key, argv->items[0], timeout_ms, &listener, error);
-	else if (result < 0)
+	} else if (result < 0) {
 		result = start_error(key, argv->items[0], result, error);
-	else
+	} else {
 		result = end_error(key, argv->items[0], status, &listener, error);
+	}
 	free(listener.last);
 	free(arguments);
 	free(variable_items);

@@ -205,9 +205,10 @@ static int child_run(struct child *child, int *ret_status)
 	bool ended = child_wait(child, deadline, false);
 	child->stoppable = false;
 	if (!ended) {
+		int result = stop_cut_off(deadline) ? -ECANCELED : -ETIMEDOUT;
 		child_stop(child);
 		child_reap(child, WNOHANG, &status);
-		return -ETIMEDOUT;
+		return result;
 	}
 	pipe_drain(child, PIPE_FULL);
 	int result = child_reap(child, 0, &status);

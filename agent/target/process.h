@@ -28,8 +28,9 @@ struct process {
  *
  * Waits for the child, not for the end of its output: what it left running may hold the pipe, and
  * lives on. 0 when it ended, *ret_status is waitpid(2)'s. A negative errno when it could not be
- * started; -ETIMEDOUT when its time was up: its group got SIGTERM and, two seconds later, SIGKILL.
- * The child is reaped in all cases but one that the kernel does not let die.
+ * started; -ETIMEDOUT when its time was up, -ECANCELED when the agent is told to stop: its group
+ * got SIGTERM and, two seconds later, SIGKILL. The child is reaped in all cases but one that the
+ * kernel does not let die.
  */
 int process_run(const struct process *process, int *ret_status);
 

@@ -40,6 +40,7 @@ struct job {
 	char *path;	 /* of our job's object, NULL until it is queued */
 	bool removed;
 	char result[32];
+	int exit_status; /* of a test's main process, as it was last told */
 };
 
 static void job_free(struct job *job)
@@ -70,6 +71,14 @@ static bool state_passes(const struct unit_status *status)
 static bool job_is_late(const struct job *job)
 {
 	return clock_monotonic_ms() >= stop_cut(job->deadline);
+}
+
+/* Waiting for it ended before the deadline, as the agent is told to stop. */
+static int job_cut_error(const struct job *job, struct error *error)
+{
+	CLEANUP(freep)
+	char *what = string_format("%s: %s: not waited for to its end", job->unit, job->verb->word);
+	return stop_error(error, what);
 }
 
 /* Every call from here on ends at the deadline (with a little left to say so). */
@@ -192,6 +201,8 @@ static int job_check(const struct job *job, enum unit_verb verb, struct error *e
 	}
 	if (verb == UNIT_START || verb == UNIT_TEST)
 		return 0;
+	if (state_passes(&status) && stop_cut_off(job->deadline))
+		return job_cut_error(job, error);
 	if (state_passes(&status))
 		return error_set(error, ERROR_DEPLOY, -ETIMEDOUT,
 				 "%s: still %s after %lld ms; no %s was asked for", job->unit,
@@ -294,6 +305,12 @@ static int job_timeout_error(const struct job *job, struct error *error)
 static int job_wait(struct job *job, struct error *error)
 {
 	while (!job->removed) {
+		if (job_is_late(job) && stop_cut_off(job->deadline)) {
+			job_cut_error(job, error);
+			if (error)
+				error->outcome_unknown = true;
+			return -ECANCELED;
+		}
 		if (job_is_late(job)) {
 			job_timeout_error(job, error);
 			return -ETIMEDOUT;
@@ -386,7 +403,10 @@ static int job_verify(const struct job *job, enum unit_verb verb, struct error *
 			return result;
 		if (oneshot_is_done(job, verb, &status))
 			return 0;
-		if (state_passes(&status) || state_is(&status, "reloading")) {
+		bool passes = state_passes(&status) || state_is(&status, "reloading");
+		if (passes && stop_cut_off(job->deadline))
+			return job_cut_error(job, error);
+		if (passes) {
 			error_set(error, ERROR_DEPLOY, -ETIMEDOUT,
 				  "%s: the %s job was done, but after %lld ms the unit is still %s",
 				  job->unit, job->verb->word, (long long)job->timeout_ms,
@@ -407,8 +427,12 @@ static int job_verify(const struct job *job, enum unit_verb verb, struct error *
 static int job_run(struct job *job, enum unit_verb verb, struct error *error)
 {
 	CLEANUP(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+	CLEANUP(sd_bus_slot_unrefp) sd_bus_slot *properties = NULL;
 
 	int result = job_check(job, verb, error);
+	if (result == 0 && verb == UNIT_TEST)
+		result = unit_exit_listen(job->bus, job->unit, &job->exit_status, &properties,
+					  error);
 	if (result < 0)
 		return result;
 	job->began = clock_monotonic_ms();
@@ -420,7 +444,8 @@ static int job_run(struct job *job, enum unit_verb verb, struct error *error)
 		return result;
 	if (strcmp(job->result, "done") != 0)
 		return job_result_error(job, error);
-	return job_verify(job, verb, error);
+	result = job_verify(job, verb, error);
+	return result == 0 && verb == UNIT_TEST ? job->exit_status : result;
 }
 
 int unit_job(struct unit_bus *bus, const char *unit, enum unit_verb verb, int64_t timeout_ms,

@@ -46,6 +46,14 @@ int unit_load_error(const char *unit, const struct unit_status *status, struct e
 int unit_bus_pump(struct unit_bus *bus, int64_t deadline);
 
 /*
+ * From now on, while messages are handled, *ret_status follows the exit status of the unit's main
+ * process. Heard, not asked for: once a oneshot has ended well systemd forgets the unit, and its
+ * exit status. systemd sends it before the end of the job.
+ */
+int unit_exit_listen(struct unit_bus *bus, const char *unit, int *ret_status,
+		     sd_bus_slot **ret_slot, struct error *error);
+
+/*
  * The lines of the unit's journal, since `since_ms` (clock_monotonic_ms()), that say best why a
  * job failed, at most three, cut to a bound, with " | " between them, appended to `text`. Waits
  * for a moment, because journald writes what a process said only after it has ended. Nothing is

@@ -1,5 +1,7 @@
 """An answer is lost for longer than a pass: no second certificate is asked for one need."""
 
+import signal
+
 import pytest
 
 pytestmark = pytest.mark.calm
@@ -60,16 +62,57 @@ def test_pass_that_is_killed_while_it_waits_leaves_a_certificate_to_adopt(agent,
     assert posts(sandbox) == 1
 
 
+def work_slowly(agent, sandbox, seconds):
+    """A pass whose request the API is at work on; no certificate is made before that is done."""
+    agent.configure(api={"timeout": "1m"})
+    sandbox.fault(f"POST /certificates:slow-work={seconds}")
+    process = agent.host.spawn([agent.program, "--renew-now"])
+    agent.host.wait(lambda: sandbox.fault()[0]["used"], message="the API is at work")
+    return process
+
+
+def kill(process, number=signal.SIGKILL):
+    process.send_signal(number)
+    process.wait(30)
+
+
 def test_request_still_at_work_when_its_pass_was_killed_is_not_repeated(agent, sandbox):
     """A service that is restarted while it asks: the next pass comes before the certificate is
     made, and a list that does not show it yet proves nothing."""
-    sandbox.fault("POST /certificates:slow-work=3")
-    process = agent.host.spawn([agent.program, "--renew-now"])
-    agent.host.wait(lambda: sandbox.fault()[0]["used"], message="the API is at work")
-    process.kill()
-    process.wait()
+    kill(work_slowly(agent, sandbox, 3))
     assert sandbox.issued() == []
     adopted_once(agent, sandbox)
+    assert posts(sandbox) == 1
+
+
+def test_request_still_at_work_when_its_pass_was_stopped_is_not_repeated(agent, sandbox):
+    """One that was told to stop lives on, and hears no answer all the same."""
+    kill(work_slowly(agent, sandbox, 12), signal.SIGTERM)
+    assert sandbox.issued() == []
+    adopted_once(agent, sandbox)
+    assert posts(sandbox) == 1
+
+
+def test_pass_that_is_stopped_while_it_looks_for_a_lost_answer_asks_for_nothing(agent, sandbox):
+    kill(work_slowly(agent, sandbox, 20))
+    process = agent.host.spawn([agent.program, "--renew-now"])
+    agent.host.wait(lambda: sandbox.requests("GET", "/certificates"), message="it looks")
+    kill(process, signal.SIGTERM)
+    assert agent.status().certificate(NAME)["history"][-1]["event"] == "stopped"
+    assert sandbox.issued() == [] and posts(sandbox) <= 1, "1 once it is answered"
+    adopted_once(agent, sandbox)
+    assert posts(sandbox) == 1
+
+
+def test_pass_whose_time_is_over_while_it_looks_for_a_lost_answer_keeps_the_key(agent, sandbox):
+    kill(work_slowly(agent, sandbox, 15))
+    agent.configure(agent={"pass_timeout": "3s"}, api={"timeout": "1m"})
+    error = agent.renew(check=1).certificate(NAME)["error"]
+    assert error["class"] == "transient"
+    assert sandbox.issued() == []
+    agent.configure(api={"timeout": "1m"})
+    adopted_once(agent, sandbox)
+    assert posts(sandbox) == 1
 
 
 def test_libcurl_does_not_repeat_a_post_on_a_connection_that_was_used_before(agent, sandbox):

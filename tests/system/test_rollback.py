@@ -6,6 +6,15 @@ import pytest
 from origin import NAME
 
 TEMPLATE = "/etc/origin-ca-agent/templates/nginx.mustache"
+DIES = "nginx.service.d/dies.conf"
+
+
+@pytest.fixture(name="origin")
+def fixture_origin(origin):
+    """Whose nginx is Debian's again after the test."""
+    yield origin
+    origin.host.remove(f"/etc/systemd/system/{DIES}")
+    origin.host.run(["systemctl", "daemon-reload"])
 
 
 @pytest.fixture(name="fast")
@@ -105,22 +114,72 @@ def test_leaf_that_is_not_shown_is_taken_back(fast):
 
 
 
-def test_server_that_dies_a_while_after_its_reload_is_started_again(origin):
-    """All looked well for longer than the agent looks at the unit: the handshakes tell."""
-    origin.agent.target("nginx", probe_timeout="4s")
+def deadly_reload(origin):
+    """From now on nginx dies two seconds after it was reloaded with a snippet of the agent's."""
     snippet = origin.nginx.snippet(NAME)
-    drop_in = "/etc/systemd/system/nginx.service.d/dies.conf"
-    origin.host.unit("nginx.service.d/dies.conf", "[Service]\nExecReload=\nExecReload=/bin/sh -c "
+    origin.host.unit(DIES, "[Service]\nExecReload=\nExecReload=/bin/sh -c "
                      f"'if grep -q deadly {snippet}; then (sleep 2; kill -KILL $MAINPID) & "
                      "else kill -HUP $MAINPID; fi'\n")
     packaged = origin.host.read("/usr/share/origin-ca-agent/templates/nginx.mustache")
     origin.host.write(TEMPLATE, packaged + "# deadly\n")
+
+
+def test_server_that_dies_a_while_after_its_reload_is_started_again(origin):
+    """All looked well for longer than the agent looks at the unit: the handshakes tell."""
+    origin.agent.target("nginx", probe_timeout="4s")
+    deadly_reload(origin)
     done = origin.agent.renew(NAME, force=True, check=1)
-    origin.host.remove(drop_in)
-    origin.host.run(["systemctl", "daemon-reload"])
     assert done.target(NAME)["rolled_back"] and origin.nginx.active() == "active"
     assert "does not help" not in done.target(NAME)["error"]["message"]
     assert origin.served() == origin.serials()[0]
+
+
+def test_server_that_dies_at_the_end_of_the_pass_is_started_again_all_the_same(origin):
+    """The handshakes are waited for until pass_timeout; the way back has time of its own."""
+    origin.agent.configure(agent={"pass_timeout": "15s"})
+    origin.agent.target("nginx", probe_timeout="5m")
+    deadly_reload(origin)
+    done = origin.agent.renew(NAME, force=True, check=1)
+    assert done.target(NAME)["rolled_back"] and origin.nginx.active() == "active"
+    assert "does not help" not in done.target(NAME)["error"]["message"]
+    assert origin.served() == origin.serials()[0]
+
+
+def test_test_that_does_not_end_in_time_leads_to_no_restart(origin):
+    """Nobody has read the new snippet: what runs is left alone."""
+    host, unit = origin.host, "origin-ca-agent-test@nginx.service.d/slow.conf"
+    origin.agent.target("nginx", reload="restart", reload_timeout="2s")
+    origin.agent.renew(check=0)
+    pid = origin.nginx.main_pid()
+    host.unit(unit, "[Service]\nExecStart=\nExecStart=/bin/sleep 3\n")
+    done = origin.agent.renew(NAME, force=True, check=1)
+    host.remove(f"/etc/systemd/system/{unit}")
+    host.run(["systemctl", "daemon-reload"])
+    assert "test: not finished after" in done.target(NAME)["error"]["message"]
+    assert origin.nginx.main_pid() == pid and done.json["reloads"] == 0
+    assert origin.generation() == 1 and origin.served() == origin.serials()[0]
+    origin.agent.renew(check=0)
+    assert origin.served() == origin.serials()[1] and origin.nginx.main_pid() != pid
+
+
+def test_configuration_that_cannot_be_tested_is_reloaded_before_a_restart(origin):
+    """A reload finds out without harm; "cannot be tested here" is no test that has passed."""
+    host, agent = origin.host, origin.agent
+    unit = "origin-ca-agent-test@nginx.service.d/cannot.conf"
+    agent.target("nginx", reload="restart")
+    agent.renew(check=0)
+    pid = origin.nginx.main_pid()
+    host.unit(unit, "[Service]\nExecStart=\nExecStart=/bin/sh -c 'exit 69'\n")
+    host.unit(DIES, "[Service]\nExecReload=\nExecReload=/bin/sh -c "
+              "'touch /run/reloaded; kill -HUP $MAINPID'\n")
+    told = [one["message"] for one in agent.check(check=0).json["findings"]]
+    done = agent.renew(NAME, force=True, check=0)
+    host.remove(f"/etc/systemd/system/{unit}")
+    host.run(["systemctl", "daemon-reload"])
+    assert any("cannot be tested here" in one for one in told)
+    assert "configuration test passes" not in " ".join(told)
+    assert "nginx.service is not tested before it is reloaded" in done.stderr
+    assert host.exists("/run/reloaded") and origin.nginx.main_pid() != pid
 
 
 def test_template_that_nginx_refuses_is_taken_back_and_named(origin):

@@ -9,6 +9,9 @@ from network import in_network
 from origin import NAME
 from service import hang
 
+ONCE = "origin-ca-agent-once.service"
+TIMER = "origin-ca-agent.timer"
+
 
 def test_first_pass_issues_deploys_and_says_what_is_next(service, clean_nginx):
     """Also: the token is a systemd credential, and no token_file is configured."""
@@ -145,6 +148,34 @@ def test_pass_ends_by_itself_at_pass_timeout_though_the_api_hangs(service):
     service.settled()
     assert service.status_text().startswith("0 of 1 certificates current")
     assert not service.says("ended by signal")
+
+
+def test_pass_of_the_timer_that_dies_is_reported_too(service):
+    """And the next one, which ends well, takes that back."""
+    agent, host = service.agent, service.host
+    host.unit(f"{TIMER}.d/50-test.conf", "[Timer]\nOnCalendar=\nOnActiveSec=\nOnActiveSec=1s\n"
+              "RandomizedDelaySec=0\nAccuracySec=100ms\n")
+    hang(service)
+    try:
+        host.run(["systemctl", "start", TIMER])
+        host.wait(agent.sandbox.issued, 60, "the timer's pass asks")
+        host.run(["kill", "-KILL", host.show(ONCE, "MainPID")])
+        host.wait(lambda: "failed_pass" in agent.status().json, 60, lambda: host.journal(ONCE))
+        told = agent.status().json["failed_pass"]
+        assert told["signal"] == 9 and told["failures"] == 1 and not told["out_of_time"]
+        assert "a pass was ended by signal 9 (Killed)" in host.journal(ONCE)
+
+        agent.sandbox.clear_faults()
+        agent.configure()
+        host.run(["systemctl", "stop", TIMER])
+        host.run(["systemctl", "start", TIMER])
+        host.wait(lambda: agent.status().certificate(NAME)["current"], 60)
+        host.wait(lambda: "failed_pass" not in agent.status().json, 60)
+        assert len(agent.sandbox.issued()) == 1
+    finally:
+        host.run(["systemctl", "stop", TIMER, ONCE])
+        host.remove(f"/etc/systemd/system/{TIMER}.d/50-test.conf")
+        host.run(["systemctl", "daemon-reload"])
 
 
 def test_second_pass_is_refused_with_the_pid_of_the_first(service):

@@ -11,6 +11,7 @@ from origin import NAME
 STOP_MOST = 30          # seconds: base/stop.h
 SLACK = 30              # of a busy machine
 DROP_IN = "nginx.service.d/slow.conf"
+TEMPLATE = "/etc/origin-ca-agent/templates/nginx.mustache"
 
 
 @pytest.fixture
@@ -46,6 +47,14 @@ def assert_nothing_is_lost(origin, issued):
     assert len(origin.agent.sandbox.issued()) == issued
     assert origin.agent.status(check=0).certificate(NAME)["current"]
     assert origin.served() == origin.serials()[-1]
+
+
+def assert_nobody_failed(origin):
+    """What the stop cut off is no rollback: nobody is told of one, and no failure is counted."""
+    state = origin.agent.state(NAME)
+    assert not {"rolled-back", "failed", "held"} & {one["event"] for one in state["history"]}
+    assert "last_error" not in origin.agent.status(check=None).certificate(NAME)["targets"][0]
+    assert not state.get("alarms")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
@@ -89,6 +98,7 @@ def test_reload_that_hangs_is_rolled_back(stoppable):
     assert status == 1 and seconds < STOP_MOST + 5
     assert origin.generation() == generation, "the former snippet is back"
     assert origin.served() == served
+    assert_nobody_failed(origin)
     origin.host.remove(f"/etc/systemd/system/{DROP_IN}")
     origin.host.run(["systemctl", "daemon-reload"])
     origin.host.run(["sh", "-c", "systemctl list-jobs --no-legend | cut -d' ' -f1 | "
@@ -110,5 +120,51 @@ def test_handshakes_that_show_the_old_leaf_are_rolled_back_without_waiting_longe
     status, seconds = stop(process)
     assert status == 1 and seconds < STOP_MOST
     assert origin.generation() == generation
+    assert_nobody_failed(origin)
     origin.nginx.let_go(NAME)
     assert_nothing_is_lost(origin, issued + 1)
+
+
+def test_superseded_certificate_is_not_revoked_after_a_stop(stoppable):
+    """Nothing new is begun; the next pass does it, and nobody has failed."""
+    origin = stoppable
+    origin.agent.certificate(NAME, revoke_superseded="0s")
+    origin.agent.renew(check=0)
+    old = origin.served()
+    slow_reload(origin, 3)
+    origin.agent.certificate(NAME, hostnames=[NAME, f"www.{NAME}"], revoke_superseded="0s")
+    process = origin.host.spawn([PROGRAM, "--renew-now"])
+    origin.host.wait(lambda: origin.host.exists("/run/reload-began"), 60)
+    status, _ = stop(process)
+    assert status == 0 and origin.served() == origin.serials()[-1]
+    assert old not in origin.sandbox.revoked()
+    assert "revoke_error" not in origin.agent.state(NAME)
+    origin.agent.scheduled_pass(check=0)
+    assert old in origin.sandbox.revoked()
+
+
+def test_search_for_a_culprit_that_is_stopped_leaves_it_in_no_place(stoppable):
+    """The first half is reloaded for so long that no time is left for the second, which the
+    server has refused a moment ago: it must be able to start again with what is in place."""
+    origin = stoppable
+    host, agent, nginx = origin.host, origin.agent, origin.nginx
+    agent.certificate("wild", hostnames="*.w.example.com")
+    nginx.add("wild", "*.w.example.com")
+    agent.renew(check=0)
+    host.remove("/run/reload-began")
+    host.remove("/run/reloads")
+    # 1: both, refused; 2: the way back; 3: the first half
+    host.write("/srv/reload", "#!/bin/sh\necho >> /run/reloads\n"
+               f"grep -q deadly {nginx.snippet('wild')} && exit 1\n"
+               "[ $(wc -l < /run/reloads) -lt 3 ] || { touch /run/reload-began; sleep 7; }\n"
+               "kill -HUP $1\n", mode=0o755)
+    host.unit(DROP_IN, "[Service]\nExecReload=\nExecReload=/srv/reload $MAINPID\n")
+    packaged = host.read("/usr/share/origin-ca-agent/templates/nginx.mustache")
+    host.write(TEMPLATE, packaged + "{{#hostnames}}{{#wildcard}}# deadly\n"
+               "{{/wildcard}}{{^wildcard}}# harmless\n{{/wildcard}}{{/hostnames}}\n")
+    process = host.spawn([PROGRAM, "--renew-now"])
+    host.wait(lambda: host.exists("/run/reload-began"), 60)
+    status, _ = stop(process)
+    assert status == 1
+    assert "harmless" in host.read(nginx.snippet(NAME))
+    assert "deadly" not in host.read(nginx.snippet("wild"))
