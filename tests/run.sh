@@ -9,12 +9,12 @@
 #	unit      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #	sandbox   tests of the local Origin CA API
 #	system    the installed program on real systemd hosts with real web servers, sanitizers on
-#	tidy      clang-tidy
+#	tidy      clang-tidy, with an eighth of its analysis, another one each day (tests/lint.sh tidy:
+#	          all of it)
 #	bench     the release build, measured (short form)
-#	fuzz      every parser of outside input, for FUZZ_SECONDS (15) each
-# and, when they are named:
-#	chaos     some of the system tests with an API that misbehaves at random (short form)
 #	soak      everything at once happens to one host (short form)
+#	chaos     some of the system tests with an API that misbehaves at random (short form)
+#	fuzz      every parser of outside input, for FUZZ_SECONDS (15) each
 #
 # What fails while several hosts share the machine's processors is tried once more, two at a time, and
 # the stage says so: a defect fails again.
@@ -27,7 +27,7 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 self=$top/tests/run.sh
 logs=$top/build/log
-stages=(lint build unit sandbox system tidy bench fuzz)
+stages=(lint build unit sandbox system tidy bench soak chaos fuzz)
 
 # The versions that setup.sh installs, not others that come first on someone's path; and nothing
 # between the tests and their servers on loopback.
@@ -44,6 +44,12 @@ preset_build() {                 # $1: preset; then options of the configuration
 	cmake --build --preset "$1"
 }
 
+release_build() {                # what is shipped, and what measures and drives it
+	cmake --preset release "$@" > /dev/null
+	cmake --build --preset release --target origin-ca-agent origin-ca-supervisor \
+		origin-ca-sandbox documentation minimal-issue crash-driver turned-clock
+}
+
 run_pytest() {
 	/usr/bin/python3 -m pytest --color=no "$@"
 }
@@ -53,12 +59,12 @@ stage_lint() {
 }
 
 stage_tidy() {
-	tests/lint.sh tidy
+	ORIGIN_CA_TIDY=short tests/lint.sh tidy
 }
 
 stage_build() {
 	# optimised, gcc sees more; the stage "bench" measures this build
-	preset_build release -D ORIGIN_CA_WERROR=ON
+	release_build -D ORIGIN_CA_WERROR=ON
 	preset_build clang
 }
 
@@ -94,12 +100,11 @@ stage_chaos() {
 }
 
 stage_soak() {
-	preset_build release
+	release_build
 	ORIGIN_CA_BUILD=$top/build/release tests/soak.sh --short
 }
 
 stage_bench() {
-	preset_build release
 	tests/bench/run.sh --short
 }
 

@@ -113,7 +113,8 @@ static void served_obstacles(const struct revocation_case *revocation,
 			say(&guard->effects, string_format("Whether %s shows it is not known: %s.",
 							   target->name, entry->error.message));
 	}
-	if (holding_state(revocation->config, holding, 0, 0, revocation->now) == HOLDING_CURRENT)
+	if (holding &&
+	    holding_state(revocation->config, holding, 0, 0, revocation->now) == HOLDING_CURRENT)
 		say(&guard->obstacles,
 		    string_format("it is the current certificate of %s, for whoever reads live/%s",
 				  holding->name, holding->name));

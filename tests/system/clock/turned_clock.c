@@ -35,10 +35,10 @@ enum {
 };
 
 struct timer {
-	bool used;
-	clockid_t clock;
-	int flags;		   /* of the last settime */
 	struct itimerspec virtual; /* that was asked for; armed when not 0 */
+	clockid_t clock;
+	int flags; /* of the last settime */
+	bool used;
 	bool cancelled;
 };
 
