@@ -28,7 +28,7 @@ class Client:
         assert not client.failures and client.requests > 0
     """
 
-    def __init__(self, host, hostname, port=443, ca=None, client=None, pause=0.02,
+    def __init__(self, host, hostname, port=443, ca=None, client=None, pause=0.05,
                  workers=2):
         self.host, self.hostname, self.port, self.pause = host, hostname, port, pause
         self.context = tls_context(ca, client)
