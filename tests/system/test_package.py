@@ -83,9 +83,9 @@ def deb(name, version="0.1.0-1"):
 
 
 def files_of(host):
-    """Everything of the agent that is not the package's own."""
-    hints = [word for name in ("schedule.json", "settled.json", "metrics.prom", "lock")
-             for word in ("!", "-name", name)]
+    """Everything of the agent that is not the package's own, nor made anew by each pass."""
+    hints = [word for name in ("schedule.json", "settled.json", "definitions.json", "metrics.prom",
+                               "lock") for word in ("!", "-name", name)]
     return sorted(host.output(["find", STATE_DIRECTORY, CONFIG_DIRECTORY, *hints, "-type", "f",
                                "-printf", "%p %m %u:%g %s\\n"]).splitlines())
 
