@@ -1,4 +1,4 @@
-"""Apache as Fedora, RHEL and SUSE name it: httpd.service and the program httpd. The service as it is
+"""Apache as Fedora, RHEL and SUSE name it: httpd.service and a program httpd. The service as it is
 installed, so that the agent's own polkit rule and configuration test are what lets it do its work.
 """
 

@@ -1,4 +1,4 @@
-"""What the installed service costs while nothing is due: its own user, its sandbox, its watchdog."""
+"""What the installed service costs while nothing is due: its user, its sandbox, its watchdog."""
 
 import pathlib
 import tempfile

@@ -79,8 +79,8 @@ def fixture_trio(clean_agent, module_sandbox, machines):
     return trio
 
 
-# what each is asked for when it is new, and when it is tried again: forth and back is two; of the one
-# whose configuration test refuses it only back
+# what each is asked for when it is new, and when it is tried again: forth and back is two; of the
+# one whose configuration test refuses it only back
 @pytest.mark.parametrize("bad, first, again", [
     ("apache", [1, 0, 0], [1, 0, 0]),
     ("nginx", [2, 2, 1], [0, 0, 1]),
