@@ -29,6 +29,7 @@ def define(agent, names):
     }) for name in names))
 
 
+@pytest.mark.calm
 def test_one_reload_for_all_and_the_one_to_blame_alone_waits(many):
     agent, nginx, sandbox = many
     roots = sandbox.roots()
