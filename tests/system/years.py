@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import stat
 import time
 
 from cryptography import x509
@@ -209,9 +210,14 @@ class Years:
         raise AssertionError(f"no root of the API signed {certificate.serial_number}")
 
     def weigh(self):
-        files = [path for path in self.state.rglob("*") if path.is_file()]
-        self.most_files = max(self.most_files, len(files))
-        self.most_bytes = max(self.most_bytes, sum(path.stat().st_size for path in files))
+        sizes = []
+        for path in self.state.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):    # a pass may be at work
+                entry = path.lstat()
+                if stat.S_ISREG(entry.st_mode):
+                    sizes.append(entry.st_size)
+        self.most_files = max(self.most_files, len(sizes))
+        self.most_bytes = max(self.most_bytes, sum(sizes))
         for name in NAMES:
             directory = self.state / "certificates" / name
             count = sum(entry.name.isdigit() and entry.name != "0000"
