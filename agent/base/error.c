@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 void error_clear(struct error *error)
 {
 	if (error)
@@ -110,8 +112,7 @@ const char *error_advice(const struct error *error)
 {
 	if (error->remedy[0])
 		return error->remedy;
-	for (size_t i = 0;
-	     error->class == ERROR_LOCAL && i < sizeof(local_advice) / sizeof(local_advice[0]); i++)
+	for (size_t i = 0; error->class == ERROR_LOCAL && i < ARRAY_SIZE(local_advice); i++)
 		if (local_advice[i].code == error->code)
 			return local_advice[i].words;
 	return class_advice[error->class];

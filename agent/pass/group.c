@@ -349,8 +349,8 @@ static void refused_reload(struct group *group, const struct error *refusal)
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item *item = &group->items[i];
 		struct error error = {0};
-		/* A first certificate may wait in its place for whoever reloads the server. */
 		item->target_job->held = cut_off;
+		/* A first certificate may wait in its place for whoever reloads the server. */
 		if (!was_read && commit_is_first(item->job, item->target_job))
 			item->target_job->refused = false;
 		else if (commit_take_back(group->pass, item->job, item->target_job, &error) < 0)

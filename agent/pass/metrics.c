@@ -53,8 +53,8 @@ const struct metric metrics[METRIC_COUNT] = {
 	[PASS_DURATION] = {"origin_ca_pass_duration_seconds", "gauge", METRIC_OF_AGENT,
 			   "How long the last pass took."},
 	[PASS_NEXT] = {"origin_ca_pass_next_seconds", "gauge", METRIC_OF_AGENT,
-		       "When the next pass is due, Unix time; 0 after a pass over some "
-		       "certificates only."},
+		       "When the next pass is due, Unix time; 0 while no pass has looked at all "
+		       "certificates."},
 	[PASS_EXIT] =
 		{"origin_ca_pass_exit_status", "gauge", METRIC_OF_AGENT,
 		 "Exit status of the last pass: 0 all is current and verified, 1 something is "

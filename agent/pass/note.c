@@ -7,8 +7,6 @@
 #include "base/file.h"
 #include "base/json.h"
 
-static const char NOTE_FILE[] = "schedule.json";
-
 enum {
 	NOTE_LIMIT = 256 << 10 /* bytes: pass/named.h bounds the files in it */
 };

@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/list.h"
 
+#define NOTE_FILE "schedule.json"
+
 struct note {
 	int64_t finished_at;
 	int64_t next_at;       /* when the next pass is due */

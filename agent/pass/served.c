@@ -2,13 +2,11 @@
 
 #include <errno.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "pass/delivery.h"
 #include "pass/siblings.h"
 #include "pass/verify.h"
-#include "target/kind.h"
 
 /* What a remote target itself says; some of it no handshake of ours would show. */
 static void platform_look(struct pass *pass, struct pass_job *job,
@@ -63,10 +61,7 @@ void served_look(struct pass *pass, bool remote)
 				continue;
 			}
 			struct verify verify;
-			verify_begin(&verify, pass, &pass->jobs[i], target_job);
-			verify_look(&verify, probe,
-				    clock_monotonic_ms() +
-					    target_look_ms(target_job->target, verify.count));
+			verify_now(&verify, pass, &pass->jobs[i], target_job, probe);
 			if (!verify_holds(&verify)) {
 				target_job->verified = false;
 				target_job->reasons |= REDEPLOY_SERVED;

@@ -12,11 +12,6 @@
 #include "pass/issue.h"
 #include "pass/schedule.h"
 #include "pass/verify.h"
-#include "target/kind.h"
-
-enum {
-	NAME_MS = 1000 /* for each name, besides the target's time */
-};
 
 /* What it is carried out for: the mode and the names. */
 static void digest_of(const struct config_certificate *certificate,
@@ -156,10 +151,7 @@ static int names_look(const struct pass *pass, const struct pass_job *job, struc
 	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		const struct config_target *target = job->targets[i].target;
 		struct verify verify;
-		verify_begin(&verify, pass, job, &job->targets[i]);
-		verify_look(&verify, probe,
-			    clock_monotonic_ms() + target_look_ms(target, verify.count) +
-				    (int64_t)verify.count * NAME_MS);
+		verify_now(&verify, pass, job, &job->targets[i], probe);
 		result = verify_strict(&verify, error);
 		verify_end(&verify);
 		if (result < 0) {

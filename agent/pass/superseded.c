@@ -11,7 +11,6 @@
 #include "pass/schedule.h"
 #include "pass/serving.h"
 #include "pass/verify.h"
-#include "target/kind.h"
 
 enum {
 	REVOCATIONS_LIMIT = 100 /* of a pass */
@@ -134,9 +133,7 @@ static int confirm(struct pass *pass, struct pass_job *job,
 	for (size_t i = 0; result == 0 && i < job->target_count; i++) {
 		const struct config_target *target = job->targets[i].target;
 		struct verify verify;
-		verify_begin(&verify, pass, job, &job->targets[i]);
-		verify_look(&verify, probe,
-			    clock_monotonic_ms() + target_look_ms(target, verify.count));
+		verify_now(&verify, pass, job, &job->targets[i], probe);
 		if (!verify_holds(&verify))
 			result = error_set(error, ERROR_DEPLOY, -ESTALE,
 					   "%s does not show generation %u now", target->name,

@@ -9,7 +9,8 @@
 #include "target/kind.h"
 
 enum {
-	ANSWER_PAUSE_MS = 100
+	ANSWER_PAUSE_MS = 100,
+	NAME_MS = 1000 /* for each hostname, behind the time of the target */
 };
 
 static const char *const shown_names[] = {
@@ -120,6 +121,15 @@ static size_t count_of(const struct verify *verify, enum verify_shown shown)
 	for (size_t i = 0; i < verify->count; i++)
 		count += verify->shown[i] == shown;
 	return count;
+}
+
+void verify_now(struct verify *verify, const struct pass *pass, const struct pass_job *job,
+		const struct pass_target_job *target_job, struct probe *probe)
+{
+	verify_begin(verify, pass, job, target_job);
+	verify_look(verify, probe,
+		    clock_monotonic_ms() + target_look_ms(target_job->target, verify->count) +
+			    (int64_t)verify->count * NAME_MS);
 }
 
 bool verify_holds(const struct verify *verify)

@@ -35,6 +35,11 @@ void verify_end(struct verify *verify);
  * them all. */
 void verify_look(struct verify *verify, struct probe *probe, int64_t deadline_ms);
 
+/* Begins, and asks for each hostname once, in the time of one look at the target and a second more
+ * for each name. For who does not wait for anything to change. */
+void verify_now(struct verify *verify, const struct pass *pass, const struct pass_job *job,
+		const struct pass_target_job *target_job, struct probe *probe);
+
 /*
  * True when at least one hostname shows the newest leaf and none the previous one. Other leaves
  * do not count: a certificate may cover names that this server does not serve.

@@ -3,12 +3,10 @@
 #include "base/log.h"
 #include "supervisor/supervisor.h"
 
-#define NOTE_NAME "schedule.json"
-
 static void watch_again(struct supervisor *supervisor)
 {
 	CLEANUP(freep)
-	char *path = string_format("%s/" NOTE_NAME, supervisor->settings.state_dir);
+	char *path = string_format("%s/" NOTE_FILE, supervisor->settings.state_dir);
 	const struct watch_point point = {.path = path};
 	struct error error = {0};
 	/* Then what our own passes ask for still holds, and twice a day all is looked at. */

@@ -10,8 +10,7 @@
 #include "supervisor/supervisor.h"
 
 enum {
-	NEXT_AFTER = 3600, /* seconds: the timer is hourly */
-	EXIT_WITH_NOTE = 3 /* the highest status of a pass that came to its end (DESIGN 6) */
+	NEXT_AFTER = 3600 /* seconds: the timer is hourly */
 };
 
 static bool is(const char *value, const char *text)
@@ -57,7 +56,8 @@ int supervisor_once_ended(struct supervisor *supervisor)
 		.exit_status = exited ? atoi(status) : 0,
 		.out_of_time = !exited && is(result, "timeout"),
 	};
-	if (exited && ended.exit_status <= EXIT_WITH_NOTE) {
+	/* The highest status of a pass that came to its end (DESIGN 6). */
+	if (exited && ended.exit_status <= EXIT_CONFIGURATION) {
 		supervisor_record_end(supervisor, NULL);
 	} else if (exited ? ended.exit_status != EXIT_LOCKED : !is(result, "success")) {
 		CLEANUP(buffer_free) struct buffer words = BUFFER(1024);

@@ -1,5 +1,6 @@
 """Fixtures of the system tests: hosts, and their journals in the report of a test that fails."""
 
+import contextlib
 import os
 import pathlib
 import tempfile
@@ -75,6 +76,20 @@ def boot(tree, build, **options):
     host = product.boot_host(tree, build, **options)
     LIVE_HOSTS.add(host)
     return host
+
+
+@contextlib.contextmanager
+def plain_host():
+    """A host with the product as it is packaged, without sanitizers; and its build."""
+    build = product.plain_build_directory()
+    with tempfile.TemporaryDirectory(prefix="origin-ca-installed.") as directory:
+        root = pathlib.Path(directory)
+        product.install(build, root)
+        host = boot(root, build)
+        try:
+            yield host, build
+        finally:
+            stop_checked(host)
 
 
 @pytest.fixture

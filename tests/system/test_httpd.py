@@ -2,15 +2,11 @@
 installed, so that the agent's own polkit rule and configuration test are what lets it do its work.
 """
 
-import pathlib
-import tempfile
-
 import pytest
 
-import product
 from agent import USER
 from apache import Apache
-from conftest import boot, stop_checked
+from conftest import plain_host
 from origin import NAME
 from test_unprivileged import Stage
 
@@ -54,16 +50,11 @@ class Httpd(Apache):
 
 @pytest.fixture(name="stage", scope="module")
 def fixture_stage():
-    build = product.plain_build_directory()
-    with tempfile.TemporaryDirectory(prefix="origin-ca-installed.") as directory:
-        root = pathlib.Path(directory)
-        product.install(build, root)
-        host = boot(root, build)
+    with plain_host() as (host, build):
         stage = Stage(host, build, (Httpd,))
         assert host.run(["systemctl", "cat", "apache2.service"], check=False).returncode != 0
         stage.begin()
         yield stage
-        stop_checked(host)
 
 
 def test_httpd_is_found_tested_and_reloaded_by_the_agents_user(stage):

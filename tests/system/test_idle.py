@@ -1,14 +1,12 @@
 """What the installed service costs while nothing is due: its user, its sandbox, its watchdog."""
 
-import pathlib
-import tempfile
 import time
 
 import pytest
 
 import product
 from agent import CONFIG_DIRECTORY, SERVICE, USER, Agent
-from conftest import boot, stop_checked
+from conftest import plain_host
 from sandbox import Sandbox
 
 pytestmark = pytest.mark.calm
@@ -27,11 +25,7 @@ done"""
 
 @pytest.fixture(name="agent", scope="module")
 def fixture_agent():
-    build = product.plain_build_directory()
-    with tempfile.TemporaryDirectory(prefix="origin-ca-installed.") as directory:
-        root = pathlib.Path(directory)
-        product.install(build, root)
-        host = boot(root, build)
+    with plain_host() as (host, build):
         sandbox = Sandbox(host, product.sandbox_program(build), "--rate-limit", "none",
                           chaos=False)
         agent = Agent(host, sandbox)
@@ -41,7 +35,6 @@ def fixture_agent():
         host.wait(lambda: len(sandbox.issued()) == CERTIFICATES, 240, agent.journal)
         host.wait(lambda: "next:" in host.show(SERVICE, "StatusText"), 60, agent.journal)
         yield agent
-        stop_checked(host)
 
 
 def field(text, name):

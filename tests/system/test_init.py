@@ -10,7 +10,7 @@ from terminal import terminal
 
 TOKEN = f"{CONFIG_DIRECTORY}/api-token"
 DROP_IN = f"{CONFIG_DIRECTORY}/conf.d/{NAME}.ini"
-GIVEN = "/root/token"
+GIVEN = "/srv/token"
 SAMPLE = "; as the package installs it\n[agent]\n\n[api]\n"
 
 
@@ -146,15 +146,15 @@ def test_token_that_cloudflare_refuses_is_not_written(first):
     sandbox, host = first.sandbox, first.host
     before = files(host)
     for name in ("disabled", "expired"):
-        host.write("/root/bad", sandbox.token_that(name) + "\n", 0o600)
-        done = host.run([PROGRAM, *options(first, "--hostnames", NAME, "--token-file", "/root/bad",
+        host.write("/srv/bad", sandbox.token_that(name) + "\n", 0o600)
+        done = host.run([PROGRAM, *options(first, "--hostnames", NAME, "--token-file", "/srv/bad",
                                            "--yes")], check=1)
         assert f"the API token {'is disabled' if name == 'disabled' else 'has expired'}" \
             in done.stderr
-    host.write("/root/bad", "0123456789012345678901234567890123456789\n", 0o600)
-    done = host.run([PROGRAM, *options(first, "--hostnames", NAME, "--token-file", "/root/bad",
+    host.write("/srv/bad", "0123456789012345678901234567890123456789\n", 0o600)
+    done = host.run([PROGRAM, *options(first, "--hostnames", NAME, "--token-file", "/srv/bad",
                                        "--yes")], check=1)
-    assert "/root/bad" in done.stderr
+    assert "/srv/bad" in done.stderr
     assert files(host) == before and sandbox.issued() == []
 
 

@@ -97,10 +97,10 @@ def test_lintian_accepts_the_packages(packages):
 def test_three_commands_lead_from_the_package_to_a_served_certificate(bare, tell, taken):
     host, sandbox, nginx = bare
     before = nginx.served(NAME).serial
-    host.write("/root/token", sandbox.token + "\n", 0o600)
+    host.write("/srv/token", sandbox.token + "\n", 0o600)
     began = time.monotonic()
     host.run([*APT, "install", deb(package.AGENT)], env=QUIET, timeout=300)
-    host.run([PROGRAM, "init", "--hostnames", f"{NAME} *.{NAME}", "--token-file", "/root/token",
+    host.run([PROGRAM, "init", "--hostnames", f"{NAME} *.{NAME}", "--token-file", "/srv/token",
               "--endpoint", f"{sandbox.endpoint}/client/v4", "--yes"])
     # the line that `init` prints, put in by the administrator, ...
     host.write(f"/etc/nginx/conf.d/{NAME}.conf",
@@ -205,7 +205,7 @@ PLAYBOOK = """
 def play(host):
     """Runs the playbook; its output, and the counts of its recap."""
     done = host.run(["ansible-playbook", "-vv", "--diff", "-i", "localhost,", "-c", "local", "-e",
-                     "ansible_python_interpreter=/usr/bin/python3", "/root/play.yml"], timeout=600,
+                     "ansible_python_interpreter=/usr/bin/python3", "/srv/play.yml"], timeout=600,
                     env={"ANSIBLE_ROLES_PATH": f"{REPOSITORY}/etc/ansible/roles",
                          "ANSIBLE_NOCOLOR": "1"})
     recap = done.stdout.split("PLAY RECAP")[1]
@@ -216,7 +216,7 @@ def test_ansible_role_brings_a_certificate_and_the_second_run_changes_nothing(ba
     host, sandbox, nginx = bare
     sandbox.mark()
     api = {"endpoint": f"{sandbox.endpoint}/client/v4", **sandbox.roots_keys()}
-    host.write("/root/play.yml", PLAYBOOK.format(deb=deb(package.AGENT), token=sandbox.token,
+    host.write("/srv/play.yml", PLAYBOOK.format(deb=deb(package.AGENT), token=sandbox.token,
                                                  name=NAME, api=json.dumps(api)))
     said, counts = play(host)
     assert counts["failed"] == "0" and len(sandbox.issued()) == 2, said

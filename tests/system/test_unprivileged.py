@@ -2,16 +2,14 @@
 without sanitizers, so that nothing of it is relaxed. The whole job, for four servers at once.
 """
 
-import pathlib
 import re
-import tempfile
 
 import pytest
 
 import product
 from agent import CONFIG_DIRECTORY, SERVICE, STATE_DIRECTORY, USER, Agent
 from apache import Apache
-from conftest import boot, stop_checked
+from conftest import plain_host
 from haproxy import Haproxy
 from nginx import Nginx
 from origin import NAME
@@ -107,15 +105,10 @@ class Stage:
 
 @pytest.fixture(name="stage", scope="module")
 def fixture_stage():
-    build = product.plain_build_directory()
-    with tempfile.TemporaryDirectory(prefix="origin-ca-installed.") as directory:
-        root = pathlib.Path(directory)
-        product.install(build, root)
-        host = boot(root, build)
+    with plain_host() as (host, build):
         stage = Stage(host, build)
         stage.begin()
         yield stage
-        stop_checked(host)
 
 
 def test_service_has_a_user_no_capability_and_an_exposure_of_at_most_1_5(stage, tell):
