@@ -10,14 +10,13 @@
 #include "pass/awaited.h"
 #include "pass/bystander.h"
 #include "pass/commit.h"
+#include "pass/group_look.h"
 #include "pass/reload.h"
 #include "pass/verify.h"
 #include "target/kind.h"
 
 enum {
-	RELOADS_LIMIT = 64, /* of one target in a pass, while culprits are being found */
-	POLL_FIRST_MS = 20, /* between two rounds of handshakes, doubling ... */
-	POLL_MOST_MS = 500, /* ... to this */
+	RELOADS_LIMIT = 64 /* of one target in a pass, while culprits are being found */
 };
 
 static const struct config_target *target_of(const struct group *group)
@@ -95,87 +94,6 @@ static int64_t turn_back(struct pass *pass)
 	if (until > former)
 		pass->deadline_ms = until < former + STOP_MOST_MS ? until : former + STOP_MOST_MS;
 	return former;
-}
-
-/* Rounds of handshakes until every item holds or the time is over. Sets `verified`, or the error
- * of what did not hold. */
-static void look(struct group *group, int64_t timeout_ms)
-{
-	const struct config_target *target = target_of(group);
-	CLEANUP(probe_freep) struct probe *probe = NULL;
-	struct error error = {0};
-	if (probe_new(&probe, &error) < 0) {
-		all_fail(group, &error, false);
-		return;
-	}
-
-	struct verify *verifies = memory_alloc(group->count, sizeof(*verifies));
-	for (size_t i = 0; i < group->count; i++)
-		verify_begin(&verifies[i], group->pass, group->items[i].job,
-			     group->items[i].target_job);
-
-	int64_t deadline = clock_monotonic_ms() + timeout_ms;
-	size_t missing = 0;
-	if (deadline > group->pass->deadline_ms)
-		deadline = group->pass->deadline_ms;
-	for (int64_t pause = POLL_FIRST_MS;;
-	     pause = pause * 2 < POLL_MOST_MS ? pause * 2 : POLL_MOST_MS) {
-		missing = 0;
-		bool mute = false; /* who hangs for one name hangs for all */
-		for (size_t i = 0; i < group->count; i++) {
-			if (verify_holds(&verifies[i]))
-				continue;
-			if (mute) {
-				missing++;
-				continue;
-			}
-			/* However many there are, each is asked at least once. */
-			int64_t now = clock_monotonic_ms();
-			verify_look(&verifies[i], probe,
-				    deadline > now + 1000 ? deadline : now + 1000);
-			missing += !verify_holds(&verifies[i]);
-			mute = verifies[i].error.code == -ETIMEDOUT;
-		}
-		if (missing == 0 || clock_monotonic_ms() + pause >= stop_cut(deadline))
-			break;
-		log_progress("%s: %zu of %zu certificates served", target->name,
-			     group->count - missing, group->count);
-		clock_sleep_ms(pause);
-	}
-	for (size_t i = 0; i < group->count; i++) {
-		struct pass_target_job *target_job = group->items[i].target_job;
-		target_job->verified = verify_holds(&verifies[i]);
-		target_job->looked_ms = timeout_ms;
-		if (!target_job->verified) {
-			CLEANUP(freep) char *path = commit_path(group->items[i].job, target_job);
-			verify_explain(&verifies[i], path, &target_job->error);
-			if (stop_cut_off(deadline))
-				stop_error(&target_job->error,
-					   "the server was not asked for as long as it may take");
-		}
-		verify_end(&verifies[i]);
-	}
-	free(verifies);
-	log_progress("%s", "");
-}
-
-static void verify_all(struct group *group, bool patient)
-{
-	const struct config_target *target = target_of(group);
-	if (!target->probe_host) {
-		for (size_t i = 0; i < group->count; i++)
-			group->items[i].target_job->verified = true;
-		return;
-	}
-	if (group->count == 0)
-		return;
-	/* Who hangs for one certificate of a remote target would hang for each of them. */
-	struct pass_target *shared = &group->pass->targets[group->index];
-	bool remote = target_kind(target->type)->remote != NULL;
-	look(group, patient ? awaited_patience_ms(group) : 0);
-	const struct error *error = &group->items[0].target_job->error;
-	if (remote && (error->code == -ETIMEDOUT || error->code == -ECONNREFUSED))
-		shared->mute = true;
 }
 
 /* What a reload has to take up: new certificates, or another configuration as well. */
@@ -427,7 +345,7 @@ static void deploy_committed(struct group *group)
 	}
 	confirm_reload(group);
 	awaited_begin(group);
-	verify_all(group, target_of(group)->reload != RELOAD_NONE);
+	group_look(group, target_of(group)->reload != RELOAD_NONE);
 	take_back_unverified(group);
 }
 
@@ -471,7 +389,7 @@ void group_deploy(struct group *group)
 			group->items[quiet++] = item;
 		}
 	struct group served = part(group, 0, quiet);
-	verify_all(&served, false);
+	group_look(&served, false);
 
 	/* The rest, and what was not shown after all, gets the one reload. */
 	size_t settled = 0;

@@ -6,6 +6,15 @@ static const char *const nginx_units[] = {"nginx.service"};
 static const char *const apache_units[] = {"apache2.service", "httpd.service"};
 static const char *const tomcat_units[] = {"tomcat10.service", "tomcat9.service", "tomcat.service"};
 static const char *const haproxy_units[] = {"haproxy.service"};
+
+static const char *const nginx_configuration[] = {"/etc/nginx", "/usr/local/nginx/conf",
+						  "/usr/local/etc/nginx", NULL};
+static const char *const apache_configuration[] = {
+	"/etc/apache2", "/etc/httpd", "/usr/local/apache2/conf", "/usr/local/etc/apache24", NULL};
+static const char *const tomcat_configuration[] = {"/etc/tomcat10", "/etc/tomcat9", "/etc/tomcat",
+						   NULL};
+static const char *const haproxy_configuration[] = {"/etc/haproxy", "/usr/local/etc/haproxy", NULL};
+
 /* Debian's, that of Fedora and its relatives, SUSE's */
 static const char *const apache_logs[] = {"/var/log/apache2/error.log", "/var/log/httpd/error_log",
 					  "/var/log/apache2/error_log"};
@@ -22,6 +31,7 @@ static const struct target_kind kinds[] = {
 			.suffix = "conf",
 			.units = nginx_units,
 			.unit_count = ARRAY_SIZE(nginx_units),
+			.configuration = nginx_configuration,
 			.endures = true,
 			.include = "`include %s;` in the server block of that name",
 		},
@@ -31,6 +41,7 @@ static const struct target_kind kinds[] = {
 			.suffix = "conf",
 			.units = apache_units,
 			.unit_count = ARRAY_SIZE(apache_units),
+			.configuration = apache_configuration,
 			.logs = apache_logs,
 			.log_count = ARRAY_SIZE(apache_logs),
 			.include = "`Include %s` in the <VirtualHost> of that name",
@@ -41,6 +52,7 @@ static const struct target_kind kinds[] = {
 			.suffix = "xml",
 			.units = tomcat_units,
 			.unit_count = ARRAY_SIZE(tomcat_units),
+			.configuration = tomcat_configuration,
 			.keystore = true,
 			.read_at_start = true,
 			.include = "%s as an external entity in the <Connector> of server.xml",
@@ -51,6 +63,7 @@ static const struct target_kind kinds[] = {
 			.suffix = "conf",
 			.units = haproxy_units,
 			.unit_count = ARRAY_SIZE(haproxy_units),
+			.configuration = haproxy_configuration,
 			.endures = true,
 			.include = "`crt-list %s` in the bind line",
 			.ask_why = "`haproxy -c -f /etc/haproxy/haproxy.cfg` tells why",

@@ -17,6 +17,8 @@ struct target_kind {
 	 * path, to follow "put ": "`include %s;` in the server block of that name". For remedies.
 	 */
 	const char *include;
+	/* Where its configuration usually lies, ended by NULL; NULL: that is not known. */
+	const char *const *configuration;
 	/* What shows why it refused a reload, where its unit keeps that from the journal. */
 	const char *ask_why;
 	/* Where it says what it died of, when it does not tell systemd. */

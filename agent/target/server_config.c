@@ -113,3 +113,30 @@ int server_config_walk(const char *const *directories, server_config_visit *visi
 		result = directory_walk_files(&walk, directories[i], 0);
 	return result;
 }
+
+struct search {
+	const char *text;
+	bool read; /* some line of some file */
+};
+
+static int search_line(const char *path, unsigned line, const char *text, void *context)
+{
+	(void)path;
+	(void)line;
+	struct search *search = context;
+	search->read = true;
+	return text[strspn(text, " \t")] != '#' && strstr(text, search->text) ? 1 : 0;
+}
+
+int server_config_names(const char *const *directories, const char *text)
+{
+	struct search search = {.text = text};
+	struct string_list unread = {0};
+	int result = server_config_walk(directories, search_line, &search, &unread);
+	if (result == 0 && unread.count)
+		result = -EACCES;
+	else if (result == 0 && !search.read)
+		result = -ENOENT;
+	string_list_free(&unread);
+	return result;
+}

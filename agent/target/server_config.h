@@ -28,4 +28,10 @@ extern const char *const server_config_directories[];
 int server_config_walk(const char *const *directories, server_config_visit *visit, void *context,
 		       struct string_list *unread);
 
+/*
+ * Whether a line that is no comment has `text` in it: 1, or 0 when there is none. -EACCES when none
+ * was found but not all could be read, -ENOENT when there is no file at all: then nobody knows.
+ */
+int server_config_names(const char *const *directories, const char *text);
+
 #endif

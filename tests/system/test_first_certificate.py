@@ -1,8 +1,12 @@
 """From nothing to a certificate that nginx serves, in the orders in which it happens to people."""
 
+import time
+
 import pytest
 
 from origin import NAME
+
+SLOW = "nginx.service.d/slow.conf"
 
 
 @pytest.fixture(name="agent")
@@ -96,6 +100,38 @@ def test_missing_include_is_named_and_costs_no_second_certificate(agent, nginx, 
     assert nginx.served(NAME, ca=sandbox.roots()).serial == done.certificate(NAME)["serial"]
     assert len(sandbox.issued()) == 1
     assert agent.probe(check=0).json["probes"][0]["holds"]
+
+
+@pytest.fixture(name="slow_nginx")
+def fixture_slow_nginx(nginx):
+    """It takes up a new configuration five seconds after its reload has ended."""
+    nginx.host.unit(SLOW, "[Service]\nExecReload=\nExecReload=/usr/bin/systemd-run --on-active=5 "
+                    "--timer-property=AccuracySec=100ms /bin/kill -HUP $MAINPID\n")
+    yield nginx
+    nginx.host.remove(f"/etc/systemd/system/{SLOW}")
+    nginx.host.run(["systemctl", "daemon-reload"])
+
+
+@pytest.mark.calm
+def test_server_that_includes_nothing_is_not_waited_for_and_one_that_does_gets_its_time(
+        agent, slow_nginx, sandbox):
+    nginx = slow_nginx
+    agent.target("nginx", probe_timeout="60s")
+    nginx.add(NAME, snippet=nginx.self_signed(NAME))
+    nginx.host.write("/etc/nginx/conf.d/note.conf", f"# include {nginx.snippet(NAME)};\n")
+    nginx.start()
+    began = time.monotonic()
+    done = agent.renew(check=1)
+    assert time.monotonic() - began < 30
+    assert f"include {nginx.snippet(NAME)};" in done.target(NAME)["error"]["remedy"]
+
+    nginx.host.run(["systemctl", "stop", "run-*.timer"])
+    nginx.add(NAME)
+    began = time.monotonic()
+    assert agent.renew(check=0).target(NAME)["verified"]
+    assert time.monotonic() - began > 4
+    assert nginx.served(NAME, ca=sandbox.roots()).serial == sandbox.issued()[0]["id"]
+    assert len(sandbox.issued()) == 1
 
 
 def test_every_kind_of_key_is_served(agent, nginx, sandbox):

@@ -116,8 +116,6 @@ def test_three_commands_lead_from_the_package_to_a_served_certificate(bare, tell
     assert host.show(SERVICE, "UnitFileState") == "enabled"
 
 
-@pytest.mark.xfail(reason="21 s: the first pass of `init` waits all of probe_timeout for a server "
-                   "that does not include the snippet yet")
 def test_three_commands_take_less_than_ten_seconds(taken):
     """A machine that is busy with other things says nothing about it: then this was not tested."""
     if not taken:
