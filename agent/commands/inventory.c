@@ -48,13 +48,11 @@ void inventory_close(struct inventory *inventory)
 /* By the certificate itself, where there is one (cloudflare/API.md, "Certificate object"). */
 static int64_t end_of(const struct origin_certificate *certificate)
 {
-	CLEANUP(X509_freep) X509 *leaf = NULL;
-	CLEANUP(leaf_facts_free) struct leaf_facts facts = {0};
-	if (!certificate->pem ||
-	    leaf_read_pem(certificate->pem, strlen(certificate->pem), &leaf, NULL) < 0 ||
-	    leaf_facts_read(leaf, &facts, NULL) < 0)
-		return certificate->expires_on;
-	return facts.not_after;
+	int64_t not_after = 0;
+	return certificate->pem && leaf_read_end(certificate->pem, strlen(certificate->pem),
+						 &not_after, NULL) == 0
+		       ? not_after
+		       : certificate->expires_on;
 }
 
 struct inventory_entry inventory_join(const struct inventory *inventory,

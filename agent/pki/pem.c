@@ -81,13 +81,19 @@ static bool certificate_block(const struct pem_block *block)
 	       strcmp(block->name, PEM_STRING_X509_OLD) == 0;
 }
 
+int pem_next_certificate_block(BIO *text, struct pem_block *block, struct error *error)
+{
+	int result = 0;
+	do {
+		result = pem_next(text, block, error);
+	} while (result > 0 && !certificate_block(block));
+	return result;
+}
+
 int pem_next_certificate(BIO *text, X509 **ret_certificate, struct error *error)
 {
 	CLEANUP(pem_block_free) struct pem_block block = {0};
-	int result = 0;
-	do {
-		result = pem_next(text, &block, error);
-	} while (result > 0 && !certificate_block(&block));
+	int result = pem_next_certificate_block(text, &block, error);
 	if (result <= 0)
 		return result;
 

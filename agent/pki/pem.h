@@ -37,6 +37,9 @@ int pem_open(const char *text, size_t length, const char *what, BIO **ret_text,
  * starts and does not parse. Frees what `block` held before. */
 int pem_next(BIO *text, struct pem_block *block, struct error *error);
 
+/* The same of the next certificate, not decoded; other blocks are passed over. */
+int pem_next_certificate_block(BIO *text, struct pem_block *block, struct error *error);
+
 /* The next certificate, other blocks passed over: 1 and one to free with X509_free(), 0 at the
  * end, -EBADMSG (class local) for one that does not parse. */
 int pem_next_certificate(BIO *text, X509 **ret_certificate, struct error *error);

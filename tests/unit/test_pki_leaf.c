@@ -159,6 +159,69 @@ static void test_dates_beyond_2038_and_2049_are_read(void **state)
 	X509_free(leaf);
 }
 
+static void read_end(X509 *leaf, int64_t expected)
+{
+	struct buffer pem = BUFFER(1 << 16);
+	int64_t end = 0;
+	write_leaf(leaf, &pem);
+	assert_int_equal(leaf_read_end(pem.data, pem.length, &end, NULL), 0);
+	assert_int_equal(end, expected);
+	assert_queue_empty();
+	buffer_free(&pem);
+	X509_free(leaf);
+}
+
+static void test_end_alone_is_that_of_the_leaf(void **state)
+{
+	(void)state;
+	const int64_t far = INT64_C(4102444800) * 2; /* GeneralizedTime */
+	read_end(make_leaf(&(struct recipe){.key = key}), NOW + 30 * CLOCK_DAY);
+	read_end(make_leaf(&(struct recipe){.key = key, .not_after = far}), far);
+	read_end(make_leaf(&(struct recipe){.key = key, .serial = "-5"}), NOW + 30 * CLOCK_DAY);
+	X509 *old = make_leaf(&(struct recipe){.key = key});
+	assert_int_equal(X509_set_version(old, X509_VERSION_1), 1);
+	sign_leaf(old, key);
+	read_end(old, NOW + 30 * CLOCK_DAY);
+}
+
+/* Whatever is damaged, it is read or refused; what is cut short is refused, wherever that is. */
+static void test_end_of_what_is_no_certificate_is_refused(void **state)
+{
+	(void)state;
+	X509 *leaf = make_leaf(&(struct recipe){.key = key});
+	struct buffer pem = BUFFER(1 << 16);
+	unsigned char *der = NULL;
+	int length = i2d_X509(leaf, &der);
+	int64_t end = 7;
+	assert_int_equal(leaf_read_end("", 0, &end, NULL), -EBADMSG);
+	assert_int_equal(leaf_read_end("no PEM", 6, &end, NULL), -EBADMSG);
+	for (int cut = 1; cut < length; cut++) {
+		BIO *bio = BIO_new(BIO_s_mem());
+		char *text = NULL;
+		assert_true(PEM_write_bio(bio, PEM_STRING_X509, "", der, cut));
+		long size = BIO_get_mem_data(bio, &text);
+		struct error error = {0};
+		assert_int_equal(leaf_read_end(text, (size_t)size, &end, &error), -EBADMSG);
+		assert_says(&error, "when a certificate ends");
+		BIO_free(bio);
+	}
+	for (int at = 0; at < length; at++) {
+		BIO *bio = BIO_new(BIO_s_mem());
+		char *text = NULL;
+		der[at] ^= 0x55;
+		assert_true(PEM_write_bio(bio, PEM_STRING_X509, "", der, length));
+		long size = BIO_get_mem_data(bio, &text);
+		leaf_read_end(text, (size_t)size, &(int64_t){0}, NULL);
+		assert_queue_empty();
+		der[at] ^= 0x55;
+		BIO_free(bio);
+	}
+	assert_int_equal(end, 7);
+	OPENSSL_free(der);
+	buffer_free(&pem);
+	X509_free(leaf);
+}
+
 static void test_a_key_that_is_none_of_ours_is_a_fact(void **state)
 {
 	(void)state;
@@ -303,6 +366,8 @@ int main(void)
 		cmocka_unit_test(test_zero_and_negative_serial_numbers_are_facts),
 		cmocka_unit_test(test_a_serial_number_beyond_20_bytes_is_refused),
 		cmocka_unit_test(test_dates_beyond_2038_and_2049_are_read),
+		cmocka_unit_test(test_end_alone_is_that_of_the_leaf),
+		cmocka_unit_test(test_end_of_what_is_no_certificate_is_refused),
 		cmocka_unit_test(test_a_key_that_is_none_of_ours_is_a_fact),
 		cmocka_unit_test(test_a_nul_in_a_name_is_refused),
 		cmocka_unit_test(test_names_with_bytes_that_no_name_has_are_refused),
