@@ -135,27 +135,26 @@ static bool meant_as_agent(const struct ini_section *section)
 
 /* The error of a whole section: what is in its lines, else what it is itself. */
 static int section_error(const struct ini_sections *sections, size_t index, const char *what,
-			 const struct problem_list *problems, struct error *error)
+			 const struct problem_list *problems, struct config_place *ret_place,
+			 struct error *error)
 {
 	const struct ini_section *section = &sections->items[index];
 	unsigned last =
 		index + 1 < sections->count ? sections->items[index + 1].place.line - 1 : UINT_MAX;
 	const struct config_problem *problem =
 		problem_find(problems, section->place.file, section->place.line, last);
-	if (!problem) {
-		error_set(error, ERROR_CONFIGURATION, -EINVAL, "%s:%u: %s", section->place.file,
-			  section->place.line, what);
+	*ret_place = problem ? problem->place : section->place;
+	error_set(error, ERROR_CONFIGURATION, -EINVAL, "%s", problem ? problem->message : what);
+	if (!problem)
 		return error_remedy(error, "[agent] must stand in the file once, and right");
-	}
-	error_set(error, ERROR_CONFIGURATION, -EINVAL, "%s:%u: %s", problem->place.file,
-		  problem->place.line, problem->message);
 	if (problem->remedy)
 		error_remedy(error, "%s", problem->remedy);
 	return -EINVAL;
 }
 
 static int sections_take(struct agent_section *agent, const struct ini_sections *sections,
-			 struct problem_list *problems, struct error *error)
+			 struct problem_list *problems, struct config_place *ret_place,
+			 struct error *error)
 {
 	const struct ini_section *first = NULL;
 	for (size_t i = 0; i < sections->count; i++) {
@@ -164,26 +163,29 @@ static int sections_take(struct agent_section *agent, const struct ini_sections 
 			if (meant_as_agent(section))
 				return section_error(sections, i,
 						     "this section may be meant as [agent]",
-						     problems, error);
+						     problems, ret_place, error);
 			continue;
 		}
 		if (first) {
+			*ret_place = section->place;
 			error_set(error, ERROR_CONFIGURATION, -EINVAL,
-				  "%s:%u: a second [agent] (the first: line %u)",
-				  section->place.file, section->place.line, first->place.line);
+				  "a second [agent] (the first: line %u)", first->place.line);
 			return error_remedy(error, "make them one");
 		}
 		first = section;
 		if (section->name[0] != '\0')
-			return section_error(sections, i, "[agent] takes no name", problems, error);
+			return section_error(sections, i, "[agent] takes no name", problems,
+					     ret_place, error);
 		if (section_apply(section, keys, ARRAY_SIZE(keys), agent, problems) < 0)
-			return section_error(sections, i, "[agent] is wrong", problems, error);
+			return section_error(sections, i, "[agent] is wrong", problems, ret_place,
+					     error);
 	}
 	return 0;
 }
 
 int agent_read(const char *path, const struct ini_sections *sections, struct problem_list *problems,
-	       struct config_agent *ret_agent, unsigned *ret_conf_dir_line, struct error *error)
+	       struct config_agent *ret_agent, unsigned *ret_conf_dir_line,
+	       struct config_place *ret_place, struct error *error)
 {
 	CLEANUP(freep) char *directory = agent_directory(path);
 	struct agent_section section = {
@@ -199,7 +201,7 @@ int agent_read(const char *path, const struct ini_sections *sections, struct pro
 			},
 		.directory = directory,
 	};
-	int result = sections_take(&section, sections, problems, error);
+	int result = sections_take(&section, sections, problems, ret_place, error);
 	if (result < 0) {
 		config_agent_free(&section.agent);
 		return result;
@@ -216,23 +218,4 @@ void config_agent_free(struct config_agent *agent)
 	string_list_free(&agent->event_hook);
 	free(agent->metrics_file);
 	*agent = (struct config_agent){0};
-}
-
-int config_agent_load(const char *path, struct config_agent *ret_agent, struct error *error)
-{
-	CLEANUP(freep) char *absolute = NULL;
-	int result = agent_path(path, &absolute, error);
-	if (result < 0)
-		return result;
-	CLEANUP(buffer_free) struct buffer text = BUFFER(CONFIG_FILE_LIMIT);
-	mode_t mode;
-	result = agent_file_read(absolute, &text, &mode, error);
-	if (result < 0)
-		return result;
-
-	CLEANUP(ini_sections_free) struct ini_sections sections = {0};
-	CLEANUP(problem_list_free) struct problem_list problems = {0};
-	ini_sections_read(&sections, absolute, buffer_text(&text), text.length, &problems);
-	unsigned conf_dir_line;
-	return agent_read(absolute, &sections, &problems, ret_agent, &conf_dir_line, error);
 }

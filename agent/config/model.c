@@ -120,36 +120,56 @@ static void build_free(struct build *build)
 		config_free(build->config);
 }
 
-/* [agent], which decides where everything else is. Its sections are read again with the others. */
-static int agent_find(struct build *build, const char *text, size_t length,
-		      unsigned *ret_conf_dir_line, struct error *error)
+/* [agent], which decides where everything else is. Its sections are read again with the others.
+ * `unread` tells why there is no text. */
+static int agent_take(struct build *build, const char *text, size_t length,
+		      const struct error *unread, unsigned *ret_conf_dir_line, struct error *error)
 {
-	CLEANUP(ini_sections_free) struct ini_sections sections = {0};
-	CLEANUP(problem_list_free) struct problem_list problems = {0};
+	CLEANUP(agent_found_free) struct agent_found found = {0};
 	struct config *config = build->config;
-	ini_sections_read(&sections, config->path, text, length, &problems);
-	return agent_read(config->path, &sections, &problems, &config->agent, ret_conf_dir_line,
-			  error);
-}
-
-/* `mode` of the main file, and 0 to read no drop-ins. */
-static int load(const char *path, const char *text, size_t length, mode_t mode,
-		struct config **ret_config, struct error *error)
-{
-	CLEANUP(build_free) struct build build = {.config = config_new(path)};
-	struct config *config = build.config;
-	unsigned conf_dir_line = 0;
-	int result = agent_find(&build, text, length, &conf_dir_line, error);
+	int result = agent_find(config->path, text, length, unread, &found, error);
 	if (result < 0)
 		return result;
 	source_add(config, config->path, text, length);
-	if (mode != 0) {
-		mode_check(&build, config->path, mode);
+	if (found.kept_from) {
+		found.wrong.file = config->path;
+		problem_from_error(&build->problems, found.wrong, &found.error);
+		config->sources[0].kept_from = found.kept_from;
+	}
+	*ret_conf_dir_line = found.conf_dir_line;
+	build->definitions = found.definitions;
+	found.definitions = (struct definitions){0};
+	config->agent = found.agent;
+	found.agent = (struct config_agent){0};
+	return 0;
+}
+
+/* What a model is made of: the main file, and its drop-ins or not. */
+struct main_file {
+	const char *path; /* absolute */
+	const char *text; /* NULL: `unread` tells why */
+	size_t length;
+	const struct error *unread;
+	mode_t mode;
+	bool drop_ins;
+};
+
+static int load(const struct main_file *file, struct config **ret_config, struct error *error)
+{
+	CLEANUP(build_free) struct build build = {.config = config_new(file->path)};
+	struct config *config = build.config;
+	unsigned conf_dir_line = 0;
+	int result =
+		agent_take(&build, file->text, file->length, file->unread, &conf_dir_line, error);
+	if (result < 0)
+		return result;
+	if (file->drop_ins) {
+		mode_check(&build, config->path, file->mode);
 		drop_ins_read(&build, conf_dir_line);
 	}
 	build.problems_read = build.problems.count;
 	model_build(&build);
-	while (mode != 0 && sources_replace(&build)) {
+	while (file->drop_ins && sources_replace(&build)) {
 		model_discard(&build);
 		model_build(&build);
 	}
@@ -169,17 +189,19 @@ int config_load(const char *path, struct config **ret_config, struct error *erro
 	if (result < 0)
 		return result;
 	CLEANUP(buffer_free) struct buffer text = BUFFER(CONFIG_FILE_LIMIT);
-	mode_t mode = 0;
-	result = agent_file_read(absolute, &text, &mode, error);
-	if (result < 0)
-		return result;
-	return load(absolute, buffer_text(&text), text.length, mode, ret_config, error);
+	struct error unread = {0};
+	struct main_file file = {.path = absolute, .unread = &unread, .drop_ins = true};
+	if (agent_file_read(absolute, &text, &file.mode, &unread) == 0)
+		file.text = buffer_text(&text);
+	file.length = text.length;
+	return load(&file, ret_config, error);
 }
 
 int config_load_text(const char *path, const char *text, size_t length, struct config **ret_config,
 		     struct error *error)
 {
-	return load(path, text, length, 0, ret_config, error);
+	const struct main_file file = {.path = path, .text = text, .length = length};
+	return load(&file, ret_config, error);
 }
 
 void config_free(struct config *config)

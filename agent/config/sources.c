@@ -74,8 +74,8 @@ static void written_read(struct build *build, const struct config_source *source
 			build->sections.items[i].rank = SECTION_WRONG;
 }
 
-/* The last good definition, and of the file as it is what that does not know. [agent] of the main
- * file was good, or we would not be here: it counts as it is. */
+/* The last good definition, and of the file as it is what that does not know. Which [agent] counts
+ * was decided before (agent_find()). */
 static void kept_read(struct build *build, const struct config_source *source)
 {
 	const struct definition *definition = definitions_find(&build->definitions, source->path);
@@ -185,7 +185,8 @@ static void definitions_open(struct build *build)
 	const char *path = build->config->agent.state_dir;
 	CLEANUP(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct error error = {0};
-	if (fd < 0)
+	/* With a bad [agent] they are there already. */
+	if (fd < 0 || build->definitions.count)
 		return;
 	if (definitions_load(fd, path, &build->definitions, &error) == -EPROTO)
 		problem_warning(&build->problems, (struct config_place){build->config->path, 0},

@@ -40,6 +40,34 @@ def test_bad_drop_in_is_told_of_and_its_last_good_definition_goes_on(service):
               NAME not in host.read(agent.state_path("definitions.json")), 60, "it is forgotten")
 
 
+def test_main_file_that_turns_bad_or_unreadable_stops_nothing(service):
+    """[agent] itself is wrong, then its owner's umask hides it: started anew, by commands, by the
+    service."""
+    agent, host = service.agent, service.host
+    main = f"{CONFIG_DIRECTORY}/agent.ini"
+    agent.configure(agent={"concurrency": 2})
+    agent.certificate(NAME, targets=None)
+    agent.start()
+    service.settled()
+    good = host.read(main)
+    mode = host.output(["stat", "-c", "%a", main]).strip()
+    breaks = ((lambda: host.write(main, good.replace("concurrency", "concurency")),
+               "unknown key \"concurency\""),
+              (lambda: (host.write(main, good), host.run(["chmod", "600", main])),
+               "Permission denied"))
+    for number, (spoil, words) in enumerate(breaks, 2):
+        spoil()
+        host.run(["systemctl", "restart", SERVICE])
+        service.settled()
+        assert service.status_text().startswith("1 of 1")
+        told = agent.status(check=3)
+        assert words in told.stderr + told.stdout and "is in force" in told.stderr + told.stdout
+        agent.renew(NAME, force=True, check=3)
+        assert len(agent.sandbox.issued()) == number
+    host.run(["chmod", mode, main])
+    agent.renew(check=0)
+
+
 def test_pass_that_crashes_is_in_the_status_until_one_ends_well(service):
     """Killed by a signal; a changed file ends the pause at once."""
     agent, host = service.agent, service.host

@@ -252,6 +252,71 @@ static void test_sections_of_the_main_file_are_kept_as_well(void **state)
 	assert_int_equal(config->agent.concurrency, 3);
 }
 
+/* In every way in which it can be wrong, as long as it says where the state directory is. */
+static void test_agent_section_that_turns_bad_is_kept(void **state)
+{
+	(void)state;
+	static const char *const bad[] = {
+		"[agent]\nstate_dir = %s/state\nrenew_befor = 9d\n",
+		"[agent]\nconcurrency = many\nstate_dir = %s/state\n[certificate new]\n",
+		"[agent]\nstate_dir = %s/state\n[agent]\nsplay = 1h\n",
+		"[agnet]\nstate_dir = %s/state\n",
+		"state_dir = %s/state\n",
+	};
+	CLEANUP(freep)
+	char *good = string_format("[agent]\nstate_dir = %s/state\nconcurrency = 2\n"
+				   "[certificate a]\nhostnames = one.example.com\n",
+				   directory);
+	file_put("agent.ini", good);
+	file_put("conf.d/b.ini", "[certificate b]\n");
+	passes();
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		CLEANUP(freep) char *text = string_format(bad[i], directory);
+#pragma GCC diagnostic pop
+		file_put("agent.ini", text);
+		file_put("conf.d/b.ini", "[certificate b]\nhostnames = two.example.com\n");
+		CLEANUP(config_freep) struct config *config = pass();
+		assert_int_equal(config->agent.concurrency, 2);
+		assert_hostname(config, "a", "one.example.com");
+		assert_hostname(config, "b", "two.example.com");
+		assert_true(config_error_count(config) > 0);
+		assert_true(says(config, "agent.ini:"));
+		assert_true(says(config, "is in force"));
+
+		CLEANUP(freep) char *path = string_format("%s/agent.ini", directory);
+		struct config_agent agent = {0};
+		assert_int_equal(config_agent_load(path, &agent, NULL), 0);
+		assert_int_equal(agent.concurrency, 2);
+		config_agent_free(&agent);
+	}
+	file_put("agent.ini", good);
+	CLEANUP(config_freep) struct config *config = pass();
+	assert_problems(config, "");
+}
+
+/* Another state directory would have every certificate issued anew. */
+static void test_agent_section_is_kept_by_its_own_state_directory_only(void **state)
+{
+	(void)state;
+	CLEANUP(freep) char *path = string_format("%s/agent.ini", directory);
+	CLEANUP(freep)
+	char *bad = string_format("[agent]\nstate_dir = %s/other\nsply = 1h\n", directory);
+	CLEANUP(freep) char *here = string_format("%s/state", directory);
+	CLEANUP(freep) char *there = string_format("%s/other", directory);
+	struct config *config = NULL;
+	struct error error = {0};
+	passes();
+	assert_int_equal(rename(here, there), 0);
+	file_put("agent.ini", bad);
+	assert_int_equal(config_load(path, &config, &error), -EINVAL);
+	assert_string_equal(error.remedy, "did you mean \"splay\"?");
+	assert_non_null(strstr(error.message, "agent.ini:3: unknown key \"sply\""));
+	file_remove("agent.ini");
+	assert_int_equal(config_load(path, &config, &error), -ENOENT);
+}
+
 static void test_definitions_of_a_newer_version_are_left_alone(void **state)
 {
 	(void)state;
@@ -296,6 +361,8 @@ int main(void)
 		TEST(test_target_that_turns_bad_costs_no_other_file_anything),
 		TEST(test_directory_that_cannot_be_read_hides_nothing),
 		TEST(test_sections_of_the_main_file_are_kept_as_well),
+		TEST(test_agent_section_that_turns_bad_is_kept),
+		TEST(test_agent_section_is_kept_by_its_own_state_directory_only),
 		TEST(test_definitions_of_a_newer_version_are_left_alone),
 		TEST(test_definitions_are_written_once_and_for_nobody_else),
 	};
