@@ -8,7 +8,9 @@
 #	build     with gcc and with clang, warnings are errors
 #	unit      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #	sandbox   tests of the local Origin CA API
-#	system    the installed program on real systemd hosts with real web servers, sanitizers on
+#	system    the installed program on real systemd hosts with real web servers, sanitizers on; of the
+#	          matrices (each server, each type of key) a half, the other one the day after
+#	          (ORIGIN_CA_SYSTEM=all: all of them)
 #	tidy      clang-tidy, with an eighth of its analysis, another one each day (tests/lint.sh tidy:
 #	          all of it)
 #	bench     the release build, measured (short form)
@@ -92,6 +94,9 @@ stage_system() {
 	local log=$logs/system.first status=0 again
 	preset_build sanitizers
 	export ORIGIN_CA_BUILD=$top/build/sanitizers
+	# a share of the matrices; by hand, all of them. What is tried again is the same share.
+	export ORIGIN_CA_SYSTEM=${ORIGIN_CA_SYSTEM:-short}
+	export ORIGIN_CA_DAY=${ORIGIN_CA_DAY:-$(($(date +%s) / 86400))}
 	# Hosts are independent and mostly wait: several at once.
 	run_pytest -n "$((2 * $(nproc)))" --dist loadfile tests/system | tee "$log" || status=$?
 	[ "$status" -eq 1 ] || return "$status"
