@@ -28,6 +28,15 @@ if(ORIGIN_CA_SANITIZE)
   add_compile_options(-fsanitize=${ORIGIN_CA_SANITIZE} -fno-sanitize-recover=all
     -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${ORIGIN_CA_SANITIZE})
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    # a quarter less to compile; what -O2 alone warns of, the release build does
+    add_compile_options(-O1)
+    # What the tests start thousands of times begins in three quarters of the time with the runtime
+    # in it, as clang puts it without being told. A hundred unit tests need the smaller files.
+    if(ORIGIN_CA_SANITIZE STREQUAL "address,undefined")
+      set(ORIGIN_CA_STATIC_RUNTIME -static-libasan -static-libubsan)
+    endif()
+  endif()
 else()
   add_compile_options(-fstack-protector-strong -fstack-clash-protection)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")

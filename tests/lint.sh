@@ -1,8 +1,9 @@
 #!/bin/bash
 # lint.sh - what can be said of the sources without running them: format, shellcheck, cppcheck,
 # clang-tidy, and the size of files.  Every check runs; the exit code tells whether all passed.
+# clang: its warnings in tests/, as errors, without making code; the fuzz build compiles agent/.
 #
-#	tests/lint.sh [format|size|shell|python|cppcheck|tidy]...
+#	tests/lint.sh [format|size|shell|python|cppcheck|clang|tidy]...
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -132,6 +133,23 @@ compiled() {                     # $1: build directory.  Its sources, relative
 		"$1/compile_commands.json" | grep -v '^build/' | sort -u
 }
 
+clang_one() {                    # $1: build directory, then sources
+	local directory=$1 line where command source
+	shift
+	for source in "$@"; do
+		line=$(jq -r --arg file "$top/$source" '[.[] | select(.file == $file)][0] |
+			.directory + "\t" + .command' "$directory/compile_commands.json")
+		where=${line%%$'\t'*} command=${line#*$'\t'}
+		(cd "$where" && eval "${command%% -o *} -fsyntax-only $(printf '%q' "$top/$source")")
+	done
+}
+
+check_clang() {
+	cmake --preset fuzz > /dev/null
+	compiled build/fuzz | sed -n '/^tests\//p' |
+		CCACHE_DISABLE=1 xargs -r -n 10 -P "$jobs" "$self" --clang build/fuzz
+}
+
 check_tidy() {
 	mkdir -p "$cache/tidy"
 	cmake --preset development > /dev/null
@@ -144,7 +162,7 @@ check_tidy() {
 
 main() {
 	local check failed=() checks=("$@")
-	[ $# -gt 0 ] || checks=(format size shell python cppcheck tidy)
+	[ $# -gt 0 ] || checks=(format size shell python cppcheck clang tidy)
 	for check in "${checks[@]}"; do
 		if ! declare -F "check_$check" > /dev/null; then
 			echo "lint: there is no check \"$check\"" >&2
@@ -164,6 +182,7 @@ main() {
 
 case ${1:-} in
 --tidy-one) tidy_one "$2" "$3" ;;
+--clang) clang_one "${@:2}" ;;
 --check) "check_$2" ;;
 *) main "$@" ;;
 esac

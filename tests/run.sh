@@ -8,7 +8,9 @@
 #	build     with gcc and with clang, warnings are errors
 #	unit      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #	sandbox   tests of the local Origin CA API
-#	system    the installed program on real systemd hosts with real web servers, sanitizers on
+#	system    the installed program on real systemd hosts with real web servers, sanitizers on; of the
+#	          matrices (each server, each type of key) a half, the other one the day after
+#	          (ORIGIN_CA_SYSTEM=all: all of them)
 #	tidy      clang-tidy, with an eighth of its analysis, another one each day (tests/lint.sh tidy:
 #	          all of it)
 #	bench     the release build, measured (short form)
@@ -50,6 +52,11 @@ release_build() {                # what is shipped, and what measures and drives
 		origin-ca-sandbox documentation minimal-issue crash-driver turned-clock
 }
 
+clang_build() {                  # agent/ for the fuzzers, with clang's own warnings as errors
+	cmake --preset fuzz > /dev/null
+	cmake --build --preset fuzz --target origin-ca-agent origin-ca-supervisor
+}
+
 run_pytest() {
 	/usr/bin/python3 -m pytest --color=no "$@"
 }
@@ -65,7 +72,9 @@ stage_tidy() {
 stage_build() {
 	# optimised, gcc sees more; the stage "bench" measures this build
 	release_build -D ORIGIN_CA_WERROR=ON
-	preset_build clang
+	# what is fuzzed is all of agent/; nobody runs the tests that clang would make
+	clang_build
+	tests/lint.sh clang
 }
 
 stage_unit() {
@@ -85,6 +94,9 @@ stage_system() {
 	local log=$logs/system.first status=0 again
 	preset_build sanitizers
 	export ORIGIN_CA_BUILD=$top/build/sanitizers
+	# a share of the matrices; by hand, all of them. What is tried again is the same share.
+	export ORIGIN_CA_SYSTEM=${ORIGIN_CA_SYSTEM:-short}
+	export ORIGIN_CA_DAY=${ORIGIN_CA_DAY:-$(($(date +%s) / 86400))}
 	# Hosts are independent and mostly wait: several at once.
 	run_pytest -n "$((2 * $(nproc)))" --dist loadfile tests/system | tee "$log" || status=$?
 	[ "$status" -eq 1 ] || return "$status"

@@ -10,6 +10,7 @@ import pytest
 
 import cost
 import product
+import share
 from agent import SERVICE, Agent
 from nginx import Nginx
 from origin import NAME, Origin
@@ -31,6 +32,7 @@ def pytest_collection_modifyitems(config, items):
         calm = [item for item in items if item.get_closest_marker("calm")]
         config.hook.pytest_deselected(items=calm)
         items[:] = [item for item in items if item not in calm]
+    cost.order(items)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -57,6 +59,9 @@ def pytest_terminal_summary(terminalreporter):
                     terminalreporter.write_line(f"{report.nodeid}: {value}")
     if CHAOS:
         terminalreporter.write_line(f"the sandboxes misbehaved: ORIGIN_CA_CHAOS={CHAOS}")
+    if share.SHORT:
+        terminalreporter.write_line(f"a share of each matrix: ORIGIN_CA_SYSTEM=short "
+                                    f"ORIGIN_CA_DAY={share.DAY}")
     cost.tell(terminalreporter)
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 import product
+import share
 from agent import Agent
 from conftest import boot, stop_checked
 from sandbox import Sandbox
@@ -58,7 +59,12 @@ class Matrix:
     stays_through_hostnames = True  # the same, when the snippet changes
     impatient = "2s"                # how long a leaf that never comes is waited for
 
-    @pytest.fixture(scope="class", params=OTHER_TYPE)
+    def pytest_generate_tests(self, metafunc):
+        """The type of the first key: both, or the day's one (share.py); it changes on the way."""
+        metafunc.parametrize("stage", share.choice(metafunc.cls.__name__, OTHER_TYPE),
+                             indirect=True, scope="class")
+
+    @pytest.fixture(scope="class")
     def stage(self, request, installed_root, build_directory):
         host = boot(installed_root, build_directory)
         server = self.make_server(host)
