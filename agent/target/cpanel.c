@@ -296,6 +296,9 @@ static int website_go_back(struct session *session, const char *domain, const ch
 	int result = leaf_read_pem(pem, strlen(pem), &leaf, error);
 	if (result == 0)
 		result = leaf_sha256(leaf, sha256, error);
+	/* A website has several domains, and needs it once. */
+	if (result == 0)
+		result = hosts_ask(session, error);
 	if (result < 0 || is_leaf(installed(session, domain), sha256))
 		return result;
 	CLEANUP(buffer_free) struct buffer form = BUFFER(FORM_LIMIT);
@@ -322,7 +325,7 @@ static int go_back(void *opened, const cJSON *before, struct error *error)
 	struct session *session = opened;
 	const cJSON *website;
 	const cJSON *list = cJSON_GetObjectItemCaseSensitive(before, "websites");
-	int result = hosts_ask(session, error);
+	int result = 0;
 	cJSON_ArrayForEach (website, list) {
 		const char *domain = json_string(website, "domain");
 		const char *pem = json_string(website, "certificate");
