@@ -477,8 +477,10 @@ void group_deploy(struct group *group)
 	size_t settled = 0;
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item item = group->items[i];
-		if (!item.target_job->verified && !restarted_in_vain(&item) &&
-		    !awaited_goes_on(group, &item)) {
+		/* What was put in place just now is not what was delivered and is waited for: a
+		 * pass that was killed on its way back may have left that said. */
+		bool awaited = !item.target_job->deployed && awaited_goes_on(group, &item);
+		if (!item.target_job->verified && !restarted_in_vain(&item) && !awaited) {
 			error_clear(&item.target_job->error);
 			continue;
 		}
