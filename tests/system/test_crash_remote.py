@@ -33,7 +33,8 @@ def begun(labs, request):
 def some(points):
     """By itself a run takes one of nine of what test_crash.py would: much of a pass is the same for
     all kinds of targets, and is interrupted there."""
-    return points[SEED // 9 % 9::9] if EXTENT == "share" else points
+    chosen = points[SEED // 9 % 9::9] or points[-1:]
+    return chosen if EXTENT == "share" else points
 
 
 KNOWN = {}
