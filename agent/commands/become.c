@@ -25,22 +25,32 @@ struct identity {
 	int group_count;
 };
 
-/* The directory's owner, else the account that the package makes. False: root stays root. */
-static bool identity_find(const char *state_dir, struct identity *identity, bool *ret_missing)
+/* The directory's owner, else the account that the package makes: 1, or 0 when root stays root.
+ * What cannot be told is an error: files of root's would keep the service from its work. */
+static int identity_find(const char *state_dir, struct identity *identity, bool *ret_missing,
+			 struct error *error)
 {
 	struct stat status;
-	*ret_missing = stat(state_dir, &status) < 0;
-	if (!*ret_missing) {
+	int result = stat(state_dir, &status) < 0 ? -errno : 0;
+	*ret_missing = result == -ENOENT;
+	if (result < 0 && result != -ENOENT && result != -ENOTDIR)
+		return error_errno(error, result, "cannot tell whose %s is", state_dir);
+	if (result == 0) {
 		identity->user = status.st_uid;
 		identity->group = status.st_gid;
 		return status.st_uid != 0;
 	}
-	const struct passwd *account = errno == ENOENT ? getpwnam(path_user) : NULL;
+	errno = 0;
+	const struct passwd *account = getpwnam(path_user);
+	/* getpwnam(3) has a list of what errno may be when there is just no such account. */
+	if (!account && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO ||
+			 errno == EINTR))
+		return error_errno(error, -errno, "cannot look the account %s up", path_user);
 	if (!account || account->pw_uid == 0)
-		return false;
+		return 0;
 	identity->user = account->pw_uid;
 	identity->group = account->pw_gid;
-	return true;
+	return 1;
 }
 
 static void group_add(struct identity *identity, gid_t group)
@@ -119,13 +129,13 @@ int become_owner(const char *config_path, bool make, struct config_token *ret_to
 	if (config_agent_load(config_path, &settings, NULL) < 0)
 		settings.state_dir = string_copy(path_state_dir);
 	CLEANUP(freep) struct identity *identity = memory_alloc(1, sizeof(*identity));
-	int result = 0;
-	if (identity_find(settings.state_dir, identity, &missing)) {
+	int result = identity_find(settings.state_dir, identity, &missing, error);
+	if (result > 0) {
 		groups_find(identity);
 		const struct config_api api = {0};
 		token_read(&api, &ret_token->text, &ret_token->error);
-		if (missing && make)
-			result = state_directory_make(settings.state_dir, identity, error);
+		result = missing && make ? state_directory_make(settings.state_dir, identity, error)
+					 : 0;
 		if (result == 0)
 			result = identity_take(identity, error);
 		if (result == 0)

@@ -33,6 +33,21 @@ const struct config_certificate *config_certificate_find(const struct config *co
 		    compare_certificate);
 }
 
+void config_target_files(const struct config_target *target,
+			 const char *ret_files[static CONFIG_TARGET_FILES])
+{
+	const struct config_remote *remote = &target->remote;
+	const char *const files[CONFIG_TARGET_FILES] = {
+		target->manager_credentials_file,
+		remote->token_file,
+		remote->password_file,
+		remote->ca_file,
+		remote->credentials_file,
+		target->reload_command.count ? target->reload_command.items[0] : NULL,
+	};
+	memcpy(ret_files, files, sizeof(files));
+}
+
 const struct config_target *config_target_find(const struct config *config, const char *name)
 {
 	return find(name, (void *const *)config->targets, config->target_count, compare_target);

@@ -295,6 +295,16 @@ void config_free(struct config *config);
 const struct config_certificate *config_certificate_find(const struct config *config,
 							 const char *name);
 const struct config_target *config_target_find(const struct config *config, const char *name);
+
+enum {
+	CONFIG_TARGET_FILES = 6
+};
+
+/* The files that a target names, besides its template: credentials, authorities, programs. NULL
+ * where it names none. */
+void config_target_files(const struct config_target *target,
+			 const char *ret_files[static CONFIG_TARGET_FILES]);
+
 const struct config_api *config_api_find(const struct config *config, const char *name);
 
 /* Problems that are errors, not warnings. */

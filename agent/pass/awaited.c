@@ -12,15 +12,15 @@ enum {
 	AGAIN_MOST = 5 * 60, /* ... to this */
 };
 
-static bool is_remote(const struct config_target *target)
+static bool is_slow(const struct config_target *target)
 {
-	return target_kind(target->type)->remote != NULL;
+	return target_kind(target->type)->slow;
 }
 
 int64_t awaited_patience_ms(const struct group *group)
 {
 	const struct pass_target *target = &group->pass->targets[group->index];
-	return is_remote(target->target) && (target->mute || target->slow)
+	return is_slow(target->target) && (target->mute || target->slow)
 		       ? 0
 		       : target_look_ms(target->target,
 					group->items[0].job->certificate->hostnames.count);
@@ -35,7 +35,7 @@ void awaited_begin(struct group *group)
 {
 	const struct pass_target *target = &group->pass->targets[group->index];
 	int64_t now = clock_now();
-	if (!is_remote(target->target) || !target->target->probe_host)
+	if (!is_slow(target->target) || !target->target->probe_host)
 		return;
 	for (size_t i = 0; i < group->count; i++) {
 		const struct group_item *item = &group->items[i];
@@ -68,7 +68,7 @@ bool awaited_goes_on(const struct group *group, struct group_item *item)
 {
 	struct pass_target *target = &group->pass->targets[group->index];
 	const struct config_target *config = target->target;
-	if (!is_remote(config) || !config->probe_host || item->target_job->verified)
+	if (!is_slow(config) || !config->probe_host || item->target_job->verified)
 		return false;
 	struct state_target *state = state_of(item);
 	int64_t now = clock_now();

@@ -297,7 +297,8 @@ static int former_bytes(struct pass *pass, struct pass_job *job, struct pass_tar
 		    0 &&
 	    file_read_at(directory, job->where, name, text, NULL) == 0)
 		return 0;
-	bool to_before = commit_keeps_before(target_job->target) && !state->verified_generation;
+	bool to_before =
+		target_keeps_before(target_job->target->type) && !state->verified_generation;
 	if (target_job->deployed && target_job->had_before && !to_before) {
 		*ret_former = FORMER_SEEN;
 		*ret_generation = target_job->previous;
@@ -384,12 +385,6 @@ int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target
 	return 0;
 }
 
-bool commit_keeps_before(const struct config_target *target)
-{
-	const struct target_kind *kind = target_kind(target->type);
-	return kind->remote && kind->remote->go_back;
-}
-
 bool commit_is_first(const struct pass_job *job, const struct pass_target_job *target_job)
 {
 	const struct state_target *state = state_target_find(&job->state, target_job->target->name);
@@ -441,7 +436,7 @@ void commit_forget(const struct pass *pass, const struct pass_job *job,
 	    file_remove_at(directory, job->where, name, &error) < 0 ||
 	    (target_kind(target_job->target->type)->keystore &&
 	     file_remove_at(directory, job->where, keystore, &error) < 0) ||
-	    (commit_keeps_before(target_job->target) &&
+	    (target_keeps_before(target_job->target->type) &&
 	     file_remove_at(directory, job->where, before, &error) < 0))
 		log_failure(LOG_LEVEL_WARNING, &error);
 }

@@ -22,10 +22,6 @@ int commit_snippet(struct pass *pass, struct pass_job *job, struct pass_target_j
 int commit_take_back(struct pass *pass, struct pass_job *job, struct pass_target_job *target_job,
 		     struct error *error);
 
-/* True for a remote target whose own state before the first certificate can be put back: it takes
- * the place that a placeholder has for a server of this host. */
-bool commit_keeps_before(const struct config_target *target);
-
 /* True when there was no snippet at all before this pass, nor a generation to render one for. */
 bool commit_is_first(const struct pass_job *job, const struct pass_target_job *target_job);
 

@@ -109,11 +109,11 @@ static void record_held(const struct pass *pass, struct pass_job *job,
 		->generation = job->state.newest;
 }
 
-static void settle(struct pass *pass, struct pass_job *job, bool remote)
+static void settle(struct pass *pass, struct pass_job *job, bool alone)
 {
 	for (size_t i = 0; i < job->target_count; i++) {
 		struct pass_target_job *target_job = &job->targets[i];
-		if (siblings_none(target_job) != remote)
+		if (siblings_none(target_job) != alone)
 			continue;
 		/* An earlier pass may not have been able to, or not have lived to. */
 		if (pass->options.full && target_job->verified && target_job->reasons == 0)
@@ -130,13 +130,14 @@ static void settle(struct pass *pass, struct pass_job *job, bool remote)
 	}
 }
 
-/* Readers of `live/NAME` are on this host: remote targets count only where there are no others. */
+/* Readers of `live/NAME` are on this host: those that go alone count only where there are no
+ * others. */
 static bool counts(const struct pass_job *job, const struct pass_target_job *target_job)
 {
-	bool all_remote = true;
+	bool all_alone = true;
 	for (size_t i = 0; i < job->target_count; i++)
-		all_remote &= siblings_none(&job->targets[i]);
-	return all_remote || !siblings_none(target_job);
+		all_alone &= siblings_none(&job->targets[i]);
+	return all_alone || !siblings_none(target_job);
 }
 
 /* Which generation all targets were verified with; `live/NAME` and pruning follow it. */
@@ -200,13 +201,13 @@ static void put_off(struct group *group)
 	}
 }
 
-/* All targets of this host, or all remote ones. */
-static void deploy_targets(struct pass *pass, bool remote)
+/* All targets that go together, or all that go alone. */
+static void deploy_targets(struct pass *pass, bool alone)
 {
 	for (enum turn turn = TURN_FIRST; turn <= TURN_SECOND; turn++)
 		for (size_t i = 0; i < pass->config->target_count; i++) {
 			struct group group;
-			if ((target_kind(pass->config->targets[i]->type)->remote != NULL) != remote)
+			if ((target_kind(pass->config->targets[i]->type)->alone) != alone)
 				continue;
 			group_fill(pass, i, turn, &group);
 			if (stop_requested())
@@ -215,25 +216,25 @@ static void deploy_targets(struct pass *pass, bool remote)
 				group_deploy(&group);
 			free(group.items);
 		}
-	for (size_t i = 0; i < pass->config->target_count && !remote; i++)
+	for (size_t i = 0; i < pass->config->target_count && !alone; i++)
 		siblings_go_back(pass, i);
 	for (size_t i = 0; i < pass->job_count; i++)
-		settle(pass, &pass->jobs[i], remote);
+		settle(pass, &pass->jobs[i], alone);
 }
 
-static bool some_remote(const struct pass *pass)
+static bool some_alone(const struct pass *pass)
 {
 	bool some = false;
 	for (size_t i = 0; i < pass->config->target_count; i++)
-		some |= target_kind(pass->config->targets[i]->type)->remote != NULL;
+		some |= target_kind(pass->config->targets[i]->type)->alone;
 	return some;
 }
 
 /* After all else, which is written down before: what takes its time there, or never answers, must
  * not cost the servers of this host anything. */
-static void deploy_remote(struct pass *pass)
+static void deploy_alone(struct pass *pass)
 {
-	if (!some_remote(pass))
+	if (!some_alone(pass))
 		return;
 	for (size_t i = 0; i < pass->job_count; i++)
 		job_save(pass, &pass->jobs[i]);
@@ -244,7 +245,7 @@ static void deploy_remote(struct pass *pass)
 void deploy_all(struct pass *pass)
 {
 	deploy_targets(pass, false);
-	deploy_remote(pass);
+	deploy_alone(pass);
 	bool dirty = false;
 	for (size_t i = 0; i < pass->job_count; i++) {
 		activate(pass, &pass->jobs[i]);

@@ -51,28 +51,20 @@ char *plan_fingerprint(const struct pass_job *job)
 	return string_copy(digest);
 }
 
-/* A token, a password or credentials that were replaced are tried at once. */
-static void fingerprint_remote(struct buffer *text, const struct config_target *target)
-{
-	fingerprint_file(text, target->remote.token_file);
-	fingerprint_file(text, target->remote.ca_file);
-	fingerprint_file(text, target->remote.password_file);
-	fingerprint_file(text, target->remote.credentials_file);
-	buffer_add_format(text, "%s\n", target->remote.profile ? target->remote.profile : "-");
-}
-
 /* How the server is told, as far as the administrator can change it. */
 static void fingerprint_reload(struct buffer *text, const struct config_target *target)
 {
 	buffer_add_format(text, "%lld %s %u %u %o\n", (long long)target->reload_timeout,
 			  target->manager_url ? target->manager_url : "-", target->access.owner,
 			  target->access.group, target->access.mode);
-	fingerprint_file(text, target->manager_credentials_file);
+	buffer_add_format(text, "%s\n", target->remote.profile ? target->remote.profile : "-");
 	for (size_t i = 0; i < target->reload_command.count; i++)
 		buffer_add_format(text, "%s\n", target->reload_command.items[i]);
-	/* A program that was mended under the same name. */
-	if (target->reload_command.count)
-		fingerprint_file(text, target->reload_command.items[0]);
+	/* A token that was replaced, a program that was mended under the same name. */
+	const char *files[CONFIG_TARGET_FILES];
+	config_target_files(target, files);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		fingerprint_file(text, files[i]);
 }
 
 char *plan_target_fingerprint(struct pass *pass, struct pass_job *job)
@@ -93,7 +85,6 @@ char *plan_target_fingerprint(struct pass *pass, struct pass_job *job)
 			target->start_stopped, target->probe_host ? target->probe_host : "none",
 			target->probe_port, (long long)target->probe_timeout, target->snippet_dir);
 		fingerprint_reload(&text, target);
-		fingerprint_remote(&text, target);
 	}
 	char digest[SHA256_TEXT_SIZE];
 	digest_sha256(buffer_text(&text), text.length, digest);

@@ -307,7 +307,7 @@ static void take_back_unverified(struct group *group)
 		if (item->target_job->verified || awaited_goes_on(group, item) ||
 		    target_of(group)->reload == RELOAD_NONE ||
 		    (!state_of(item)->verified_generation &&
-		     !commit_keeps_before(target_of(group))) ||
+		     !target_keeps_before(target_of(group)->type)) ||
 		    (!item->target_job->deployed &&
 		     state_of(item)->verified_generation == state_of(item)->generation))
 			continue;
@@ -363,10 +363,10 @@ static bool restarted_in_vain(const struct group_item *item)
 	       !state_of(item)->verified_generation && perhaps_served(item);
 }
 
-/* What one is refused at a remote target is no matter of the others'. */
+/* What one is refused at such a target is no matter of the others'. */
 static bool deploy_each(struct group *group)
 {
-	if (group->count < 2 || !target_kind(target_of(group)->type)->remote)
+	if (group->count < 2 || !target_kind(target_of(group)->type)->alone)
 		return false;
 	for (size_t i = 0; i < group->count; i++) {
 		struct group one = part(group, i, 1);
@@ -395,8 +395,10 @@ void group_deploy(struct group *group)
 	size_t settled = 0;
 	for (size_t i = 0; i < group->count; i++) {
 		struct group_item item = group->items[i];
+		/* Whose snippet is another one than was delivered is not waited for: a pass that
+		 * was killed on its way back has noted nothing of that. */
 		if (!item.target_job->verified && !restarted_in_vain(&item) &&
-		    !awaited_goes_on(group, &item)) {
+		    !(perhaps_served(&item) && awaited_goes_on(group, &item))) {
 			error_clear(&item.target_job->error);
 			continue;
 		}

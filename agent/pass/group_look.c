@@ -138,9 +138,8 @@ void group_look(struct group *group, bool patient)
 		return;
 	}
 	look_for(group, probe, patient ? awaited_patience_ms(group) : 0);
-	/* Who hangs for one certificate of a remote target would hang for each of them. */
 	const struct error *seen = &group->items[0].target_job->error;
-	if (target_kind(target->type)->remote &&
+	if (target_kind(target->type)->slow &&
 	    (seen->code == -ETIMEDOUT || seen->code == -ECONNREFUSED))
 		shared->mute = true;
 }

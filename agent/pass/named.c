@@ -38,13 +38,10 @@ bool named_files(const struct config *config, struct string_list *files)
 	for (size_t i = 0; i < config->target_count; i++) {
 		const struct config_target *target = config->targets[i];
 		add(&named, target->template_name); /* an absolute path or a name, which is not */
-		add(&named, target->manager_credentials_file);
-		add(&named, target->remote.token_file);
-		add(&named, target->remote.password_file);
-		add(&named, target->remote.ca_file);
-		add(&named, target->remote.credentials_file);
-		if (target->reload_command.count)
-			add(&named, target->reload_command.items[0]);
+		const char *own[CONFIG_TARGET_FILES];
+		config_target_files(target, own);
+		for (size_t j = 0; j < ARRAY_SIZE(own); j++)
+			add(&named, own[j]);
 	}
 	for (size_t i = 0; i < config->certificate_count; i++) {
 		const struct config_certificate *certificate = config->certificates[i];

@@ -32,7 +32,7 @@ static bool nothing_to_look(const struct pass *pass)
 	return true;
 }
 
-void served_look(struct pass *pass, bool remote)
+void served_look(struct pass *pass, bool alone)
 {
 	if (nothing_to_look(pass))
 		return;
@@ -49,9 +49,9 @@ void served_look(struct pass *pass, bool remote)
 			if (stop_requested())
 				return; /* what was seen before still counts */
 			if (!is_to_look(pass, &pass->jobs[i]) || !target_job->verified ||
-			    siblings_none(target_job) != remote)
+			    siblings_none(target_job) != alone)
 				continue;
-			if (remote && !pass->options.dry_run)
+			if (alone && !pass->options.dry_run)
 				platform_look(pass, &pass->jobs[i], target_job);
 			if (!target_job->verified || !target_job->target->probe_host)
 				continue;

@@ -6,8 +6,8 @@
 #include "pass/pass.h"
 
 /* In a full pass, else for those whose section came back: a handshake for each verified certificate
- * of the targets of this host, or of the remote ones: what shows another leaf is not verified any
- * more, and REDEPLOY_SERVED is a reason to deploy. */
-void served_look(struct pass *pass, bool remote);
+ * of the targets that go together, or of those that go alone (target/kind.h): what shows another
+ * leaf is not verified any more, and REDEPLOY_SERVED is a reason to deploy. */
+void served_look(struct pass *pass, bool alone);
 
 #endif

@@ -28,7 +28,7 @@ static int64_t emergency_of(const struct pass *pass, const struct pass_job *job,
 
 bool siblings_none(const struct pass_target_job *target_job)
 {
-	return target_kind(target_job->target->type)->remote != NULL;
+	return target_kind(target_job->target->type)->alone;
 }
 
 int64_t siblings_emergency_at(const struct pass *pass, const struct pass_job *job,

@@ -242,11 +242,10 @@ static int install(struct session *session, const char *domain, const char *cert
 }
 
 /* The answer did not come; what cPanel has tells whether the next website's turn has. */
-static bool lost_but_done(struct session *session, const char *domain)
+static bool lost_but_done(struct session *session, const char *domain, const char *sha256)
 {
 	struct error ignored = {0};
-	return hosts_ask(session, &ignored) == 0 &&
-	       is_leaf(installed(session, domain), session->sha256);
+	return hosts_ask(session, &ignored) == 0 && is_leaf(installed(session, domain), sha256);
 }
 
 static int place(void *opened, struct error *error)
@@ -269,7 +268,8 @@ static int place(void *opened, struct error *error)
 		if (result == 0 && !is_leaf(installed(session, domain), session->sha256))
 			result = install(session, domain, buffer_text(&leaf), buffer_text(&key),
 					 buffer_text(&root), error);
-		if (result < 0 && error->outcome_unknown && lost_but_done(session, domain)) {
+		if (result < 0 && error->outcome_unknown &&
+		    lost_but_done(session, domain, session->sha256)) {
 			error_clear(error);
 			result = 0;
 		}
@@ -312,6 +312,10 @@ static int website_go_back(struct session *session, const char *domain, const ch
 				 "%s has lost the key of the certificate that %s had before",
 				 session->api.what, domain);
 	result = install(session, domain, pem, key, json_string(data, "cab"), error);
+	if (result < 0 && error->outcome_unknown && lost_but_done(session, domain, sha256)) {
+		error_clear(error);
+		result = 0;
+	}
 	cJSON *secret = cJSON_GetObjectItemCaseSensitive(data, "key");
 	explicit_bzero(secret->valuestring, strlen(secret->valuestring));
 	return result;
@@ -322,13 +326,17 @@ static int go_back(void *opened, const cJSON *before, struct error *error)
 	struct session *session = opened;
 	const cJSON *website;
 	const cJSON *list = cJSON_GetObjectItemCaseSensitive(before, "websites");
-	int result = hosts_ask(session, error);
+	int result = 0;
 	cJSON_ArrayForEach (website, list) {
 		const char *domain = json_string(website, "domain");
 		const char *pem = json_string(website, "certificate");
 		/* A website that had none keeps the one it has now: to take it away would end TLS
 		 * there. */
-		if (result == 0 && domain && is_valid(pem))
+		if (result < 0 || !domain || !is_valid(pem))
+			continue;
+		/* Asked for each: what one domain of a website has, the others have as well. */
+		result = hosts_ask(session, error);
+		if (result == 0)
 			result = website_go_back(session, domain, pem, error);
 	}
 	return result;

@@ -80,6 +80,8 @@ static const struct target_kind kinds[] = {
 			.suffix = "conf",
 			.include = "%s",
 			.endures = true,
+			.alone = true,
+			.slow = true,
 			.remote = &remote_cpanel,
 			.elsewhere =
 				ELSEWHERE "the host of `url` is the default; cPanel itself lists "
@@ -91,6 +93,8 @@ static const struct target_kind kinds[] = {
 			.suffix = "conf",
 			.include = "%s",
 			.endures = true,
+			.alone = true,
+			.slow = true,
 			.remote = &remote_aws_acm,
 			.elsewhere =
 				ELSEWHERE "write that of the load balancer, and give its HTTPS "
@@ -103,6 +107,8 @@ static const struct target_kind kinds[] = {
 			.include = "%s",
 			.endures = true,
 			.keystore = true,
+			.alone = true,
+			.slow = true,
 			.remote = &remote_iis,
 			.elsewhere =
 				ELSEWHERE "the files are in place, so look whether the binding "
@@ -119,6 +125,12 @@ enum {
 const struct target_kind *target_kind(enum target_type type)
 {
 	return &kinds[type];
+}
+
+bool target_keeps_before(enum target_type type)
+{
+	const struct remote_operations *remote = kinds[type].remote;
+	return remote && remote->go_back;
 }
 
 bool target_unit_is_packaged(const char *unit)
@@ -141,5 +153,5 @@ int64_t target_look_ms(const struct config_target *target, size_t hostnames)
 {
 	int64_t whole = target->probe_timeout * 1000;
 	int64_t look = LOOK_MS + (int64_t)hostnames * LOOK_EACH_MS;
-	return target_kind(target->type)->remote && whole > look ? look : whole;
+	return target_kind(target->type)->slow && whole > look ? look : whole;
 }

@@ -32,9 +32,13 @@ struct target_kind {
 	/* It tests all that it reads before it takes up any of it: a reload with a key that does
 	 * not belong to its certificate fails, and it goes on with what it had. */
 	bool endures;
-	/* What is done at a target that is no service of this host; NULL: it is one. Such a target
-	 * goes after all that are, each certificate by itself, and neither waits for others nor
-	 * lets them wait (pass/deploy.h). */
+	/* It goes after all that are not, each certificate by itself, and neither waits for others
+	 * nor lets them wait (pass/deploy.h). */
+	bool alone;
+	/* It may take long to show what it was given, and is then looked at again by the schedule
+	 * (pass/awaited.h); who hangs for one certificate of it hangs for all. */
+	bool slow;
+	/* What is done at a target that is no service of this host (remote.h); NULL: it is one. */
 	const struct remote_operations *remote;
 	/* Remedy when it shows another leaf though the platform has the right one; NULL: what it
 	 * includes (`include`) is wrong. */
@@ -49,6 +53,9 @@ const struct target_kind *target_kind(enum target_type type);
  * was given, which may be an hour, and nothing may wait for one that does not answer.
  */
 int64_t target_look_ms(const struct config_target *target, size_t hostnames);
+
+/* True where what was there before the first certificate can be put back (go_back of remote.h). */
+bool target_keeps_before(enum target_type type);
 
 /* True for a unit that is a candidate of some kind: what is packaged (polkit rule, test) lists it.
  */

@@ -56,11 +56,14 @@ class Lab:
         self.root = pathlib.Path(f"/proc/{host.pid}/root")
         self.ca = sandbox.roots()
         self.scenario = None
-        self.other = Nginx(host, "front", 8444)     # asked before the target nginx
+        # asked before the target nginx
+        self.other = Nginx(host, "front", 8444) if nginx else None
         self.tomcat = None              # started by the first scenario that wants it
+        self.origins = {}               # the same of origins elsewhere, by their kind
         self.servers = []               # of the scenario, and how they are looked at
         self.seen = {}
         self.issued_before = 0
+        self.driven = None              # what the pass under the driver came to
         self.had_snippet = {}           # a server and whether it had one at the start
 
     # --- files, read through the root of PID 1: cheap, and no link is on these paths
@@ -93,9 +96,10 @@ class Lab:
         self.issued_before = self.issued()
         back = "\n".join([self.scenario.spoil, *(one.back for one in self.seen.values())])
         test = "".join(one.test for one in self.seen.values())
-        return self.host.run(["sh", "-c", ROUND, "round", back, test, self.driver, "--log", LOG,
-                              "--from", STATE_DIRECTORY, *options, "--", PROGRAM, "--renew-now",
-                              "--json", NAME], check=False)
+        self.driven = self.host.run(["sh", "-c", ROUND, "round", back, test, self.driver, "--log",
+                                     LOG, "--from", STATE_DIRECTORY, *options, "--", PROGRAM,
+                                     "--renew-now", "--json", NAME], check=False)
+        return self.driven
 
     def points(self, *options):
         """All points of an undisturbed pass."""
@@ -153,6 +157,7 @@ class Lab:
 
     def harmless(self):
         """What must hold at any moment: after a crash, after a failure."""
+        self.scenario.rest(self)
         for server in self.servers:
             snippet = self.snippet(server)
             hold(snippet or not self.had_snippet[server], f"{server.target}: the snippet is gone")

@@ -40,6 +40,9 @@ class Scenario:
     def servers(lab):
         return [lab.nginx]
 
+    def rest(self, lab):
+        """Until nobody works at what the pass has asked for any more."""
+
     def also(self, lab, generation):
         """More that must hold when all is current; the directory of the newest generation."""
 

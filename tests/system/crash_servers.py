@@ -102,4 +102,6 @@ class TomcatSeen:
 
 
 def seen(server):
-    return {"nginx": NginxSeen, "tomcat": TomcatSeen}[server.type](server)
+    """Of an origin that is not on this host: itself (crash_remote.py)."""
+    kinds = {"nginx": NginxSeen, "tomcat": TomcatSeen}
+    return kinds[server.type](server) if server.type in kinds else server.keep_start()

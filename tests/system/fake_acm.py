@@ -5,8 +5,8 @@ recomputed by botocore; one that differs, or leaves out a header that AWS wants 
 as AWS does. On 169.254.169.254:80 the metadata service (version 2), on 169.254.170.2:80 that of
 containers, where the host has these addresses.
 
-In DIRECTORY: credentials.json, certificates.json, requests.jsonl (without keys), `mode` ("KIND
-[ACTION]", read anew at each call).
+In DIRECTORY: credentials.json, certificates.json, requests.jsonl (without keys), imports.jsonl
+(what was imported), `mode` ("KIND [ACTION]", read anew at each call).
 """
 
 import base64
@@ -23,7 +23,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 REGION, PORT = "eu-central-1", 4566
@@ -132,6 +132,9 @@ class Manager:
             path = self.directory / "certificates.json.new"
             path.write_text(json.dumps(certificates))
             path.rename(self.directory / "certificates.json")
+            with (self.directory / "imports.jsonl").open("a") as file:
+                file.write(json.dumps({"place": arn, "sha256": leaf.fingerprint(
+                    hashes.SHA256()).hex()}) + "\n")
         return {"CertificateArn": arn}
 
     def describe_certificate(self, body):

@@ -1,6 +1,7 @@
 """What stands for a load balancer that has a certificate of ACM's: `fake_balancer.py DIRECTORY
 PORT` shows, at each handshake, what fake_acm.py holds in DIRECTORY/certificates.json, or what
-`held.json` does while that is there: one that does not follow."""
+`held.json` does while that is there: one that does not follow. Of several it is given the one that
+has tags as soon as there is one: the agent's."""
 
 import json
 import pathlib
@@ -16,7 +17,7 @@ def context_of(directory):
     found = json.loads((held if held.exists() else directory / "certificates.json").read_text())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        one = next(iter(found.values()))
+        one = max(found.values(), key=lambda one: bool(one["tags"]))
         file.write((one["pem"] + one["key"]).encode())
         file.flush()
         context.load_cert_chain(file.name)
@@ -30,7 +31,7 @@ def main(directory, port):
         try:
             with context_of(pathlib.Path(directory)).wrap_socket(plain, server_side=True) as tls:
                 tls.recv(1)
-        except (OSError, StopIteration):
+        except (OSError, ValueError):
             plain.close()           # it has no certificate yet
 
     while True:

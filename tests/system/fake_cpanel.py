@@ -4,9 +4,10 @@ On port 2083, over TLS, the calls of UAPI that its published documentation descr
 install_ssl, installed_hosts and fetch_key_and_cabundle_for_certificate, DomainInfo's list_domains.
 On port 443 the account's websites, each with the certificate that is installed for it.
 
-In DIRECTORY: account.json (user, token, websites with their domains), installed.json, and
-requests.jsonl, where each call is written down (without keys). `mode` says how to misbehave:
-"KIND [FUNCTION]", read anew at each call.
+In DIRECTORY: account.json (user, token, websites with their domains), installed.json,
+requests.jsonl, where each call is written down (without keys), and imports.jsonl, where each
+certificate is that was installed. `mode` says how to misbehave: "KIND [FUNCTION]", read anew at
+each call. While there is a held.json, the websites show what was installed when it was copied.
 """
 
 import hashlib
@@ -50,6 +51,12 @@ class Account:
     def installed(self):
         return self.read("installed.json")
 
+    @property
+    def shown(self):
+        """What the websites show."""
+        return self.read("held.json" if (self.directory / "held.json").exists()
+                         else "installed.json")
+
     def website(self, domain):
         for server, domains in self.read("account.json")["websites"].items():
             if domain in domains:
@@ -82,15 +89,17 @@ class Account:
             raise Refused("The certificate could not be parsed.") from error
         if public(leaf.public_key()) != public(key.public_key()):
             raise Refused("The given key does not match the certificate.")
+        sha256 = leaf.fingerprint(hashes.SHA256()).hex()
         with self.lock:
             installed = self.installed
-            known = installed["keys"]
-            known[leaf.fingerprint(hashes.SHA256()).hex()] = {
+            installed["keys"][sha256] = {
                 "key": parameters["key"], "cab": parameters.get("cabundle", "")}
             installed["websites"][server] = parameters["cert"]
             path = self.directory / "installed.json.new"
             path.write_text(json.dumps(installed))
             path.rename(self.directory / "installed.json")
+            with (self.directory / "imports.jsonl").open("a") as file:
+                file.write(json.dumps({"place": server, "sha256": sha256}) + "\n")
         return {"domain": parameters["domain"], "servername": server, "html": "",
                 "message": f"The SSL certificate is now installed onto the domain “{server}”."}
 
@@ -192,10 +201,10 @@ class Api:
 
 
 def site_context(account):
-    """The certificate of the website that is asked for, as it is installed at this moment."""
+    """The certificate of the website that is asked for, as it is shown at this moment."""
     def choose(connection, name, context):
         try:
-            installed = account.installed
+            installed = account.shown
             pem = installed["websites"][account.website(name)]
         except (Refused, KeyError):
             return

@@ -47,7 +47,8 @@ class Hosting:
     def reset(self):
         """The websites have what they had before; it behaves, and has been asked nothing."""
         self.mode()
-        self.host.remove(f"{DIRECTORY}/requests.jsonl")
+        for name in ("requests.jsonl", "imports.jsonl", "held.json"):
+            self.host.remove(f"{DIRECTORY}/{name}")
         self.host.write(f"{DIRECTORY}/installed.json", json.dumps({
             "websites": {name: pair.certificate_pem for name, pair in self.before.items()},
             "keys": {network.leaf_from_der(pair.certificate.public_bytes(
@@ -58,6 +59,10 @@ class Hosting:
     def mode(self, text=""):
         """How to misbehave, see fake_cpanel.py: "cut SSL/install_ssl"."""
         self.host.write(f"{DIRECTORY}/mode", text)
+
+    def hold(self):
+        """The websites go on showing what they show now, whatever is installed."""
+        self.host.write(f"{DIRECTORY}/held.json", self.host.read(f"{DIRECTORY}/installed.json"))
 
     def requests(self, function=None):
         path = f"{DIRECTORY}/requests.jsonl"

@@ -18,16 +18,17 @@ SCRIPT = f"{SHARE}/{NAME}.ps1"
 
 class Iis:
     """`SHARE` as the agent's host has it mounted; at STORE_PORT a server with the store on it, at
-    MACHINE_PORT one without, whose own certificates are what a script imported."""
+    MACHINE_PORT one without, whose own certificates are what a script imported. `journal`: a file
+    that is told what came into the share."""
 
-    def __init__(self, host):
+    def __init__(self, host, *journal):
         self.host = host
         host.run(["mkdir", "-p", SHARE, MACHINE])
         host.run(["chown", f"{USER}:", SHARE])
         host.write(PASSWORD_FILE, PASSWORD + "\n", mode=0o600, owner=f"{USER}:{USER}")
-        for directory, port in ((SHARE, STORE_PORT), (MACHINE, MACHINE_PORT)):
+        for directory, port, *more in ((SHARE, STORE_PORT, *journal), (MACHINE, MACHINE_PORT)):
             host.run(["systemd-run", "--quiet", f"--unit=fake-iis-{port}.service",
-                      "/usr/bin/python3", str(FAKE), directory, str(port), PASSWORD_FILE])
+                      "/usr/bin/python3", str(FAKE), directory, str(port), PASSWORD_FILE, *more])
             host.wait(lambda port=port: host.listening(port))
 
     def empty(self):

@@ -21,27 +21,14 @@ scenario, killed before the call and after it, and failing with every error, onc
 (many hours). ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of two.
 """
 
-import os
-import queue
-import random
-import threading
-
 import pytest
 
 import crash_points
-import product
-from agent import Agent
-from conftest import stop_checked
 from crash_lab import Lab
+from crash_run import EXTENT, SEED, hosts, in_all, laboratories, try_all
 from crash_scenarios import (Derive, FirstIssue, Keystore, LostAnswer, Redeploy, Renewal, Rollback,
                              Roots, SecondNeed, TwoRenewal, TwoRollback, Unfinished)
 from nginx import Nginx
-from sandbox import Sandbox
-
-EXTENT = os.environ.get("ORIGIN_CA_CRASH", "share")      # or "kinds", "all"
-SEED = int(os.environ.get("ORIGIN_CA_CRASH_SEED") or random.randrange(1 << 16))
-HOSTS = int(os.environ.get("ORIGIN_CA_CRASH_HOSTS", "2"))
-SHOWN = 5       # broken points, before a test gives up
 
 pytestmark = [pytest.mark.calm, pytest.mark.timeout(900 if EXTENT == "share" else 0)]
 
@@ -50,69 +37,9 @@ SCENARIOS = (FirstIssue, Renewal, TwoRenewal, Rollback, TwoRollback, Redeploy, L
 
 
 @pytest.fixture(scope="module")
-def build():
-    return product.plain_build_directory()
-
-
-@pytest.fixture(scope="module")
-def labs(build, tmp_path_factory):
-    root = tmp_path_factory.mktemp("installed")
-    product.install(build, root)
-    hosts, made = [], []
-    try:
-        for _ in range(HOSTS):
-            host = product.boot_host(root, build)
-            hosts.append(host)
-            sandbox = Sandbox(host, product.sandbox_program(build), chaos=False)
-            made.append(Lab(host, Nginx(host), Agent(host, sandbox), sandbox,
-                            build / "tests/system/crash-driver"))
+def labs(tmp_path_factory):
+    with laboratories(tmp_path_factory.mktemp("installed"), hosts(2), Nginx) as made:
         yield made
-    finally:
-        for host in hosts:
-            stop_checked(host)
-
-
-def in_all(labs, work):
-    """work(lab) in a thread for each; the first error is raised."""
-    errors = []
-
-    def guarded(lab):
-        try:
-            work(lab)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(lab,)) for lab in labs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-
-
-def try_all(labs, found, points, attempt, tell):
-    """attempt(lab, *point) for each of the points, on whichever lab is free."""
-    todo, broken = queue.SimpleQueue(), []
-    for point in points:
-        todo.put(point)
-
-    def work(lab):
-        while len(broken) < SHOWN:
-            try:
-                point = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                attempt(lab, *point)
-            except AssertionError as error:
-                where, *how = point
-                broken.append(f"--- at point {where} {how or ''}:\n{error}")
-
-    in_all(labs, work)
-    tell(f"{len(points) - todo.qsize()} points tried of {len(found)} calls, {len(broken)} broken "
-         f"(seed {SEED})")
-    assert not broken, "\n".join(broken)
 
 
 @pytest.fixture(scope="module", params=SCENARIOS)
