@@ -2,6 +2,7 @@
 
 from agent import CONFIG_DIRECTORY, SERVICE
 from origin import NAME
+from service import hang
 
 BAD = f"{CONFIG_DIRECTORY}/conf.d/{NAME}.ini"
 
@@ -71,24 +72,18 @@ def test_main_file_that_turns_bad_or_unreadable_stops_nothing(service):
 def test_pass_that_crashes_is_in_the_status_until_one_ends_well(service):
     """Killed by a signal; a changed file ends the pause at once."""
     agent, host = service.agent, service.host
-    agent.configure(api={"timeout": "1h"})
-    agent.sandbox.fault("POST /certificates:hang:always")
+    hang(service)
+    before = len(agent.sandbox.issued())
     agent.start(wait=False)
-    pid = None
-
-    def child():
-        nonlocal pid
-        pid = next((one for one, _ in service.children()), None)
-        return pid and agent.sandbox.requests("POST", "/certificates") is not None
-
-    host.wait(child, 60, agent.journal)
-    host.run(["kill", "-SEGV", str(pid)])
-    host.wait(lambda: service.says("a pass was ended by signal 11"), 60, agent.journal)
+    host.wait(lambda: len(agent.sandbox.issued()) > before, 60, agent.journal)
+    pid, _ = service.children()[0]
+    host.run(["kill", "-ABRT", str(pid)])
+    host.wait(lambda: service.says("a pass was ended by signal 6"), 60, agent.journal)
     host.wait(lambda: "failed_pass" in agent.status().json, 60, "it is written down")
     told = agent.status().json["failed_pass"]
-    assert told["signal"] == 11 and told["failures"] >= 1 and not told["out_of_time"]
-    assert told["ended"].startswith("was ended by signal 11 (Segmentation fault")
-    assert "signal 11" in agent.command("status").stdout
+    assert told["signal"] == 6 and told["failures"] >= 1 and not told["out_of_time"]
+    assert told["ended"].startswith("was ended by signal 6 (Aborted")
+    assert "signal 6" in agent.command("status").stdout
     agent.sandbox.clear_faults()
     agent.configure()
     host.wait(lambda: service.status_text().startswith("1 of 1"), 60, agent.journal)
