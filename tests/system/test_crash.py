@@ -16,9 +16,9 @@ directory) more where no earlier scenario had it. Its seed is told with the numb
 ORIGIN_CA_CRASH_SEED=N takes the same share again.
 
 ORIGIN_CA_CRASH=kinds takes every call with every object once, killed before it and after it, and
-failing with one of the errors (half an hour). ORIGIN_CA_CRASH=all takes every point of every
+failing with one of the errors (some hours). ORIGIN_CA_CRASH=all takes every point of every
 scenario, killed before the call and after it, and failing with every error, once and from there on
-(many hours). ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of two.
+(days). ORIGIN_CA_CRASH_HOSTS=N uses N hosts instead of two.
 """
 
 import pytest
