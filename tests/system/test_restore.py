@@ -43,7 +43,8 @@ def test_lost_state_is_rebuilt_from_the_files(origin):
         assert (status["active_generation"], status["serial"]) == (1, origin.serials()[0])
     agent.renew(NAME, force=True, check=0)
     assert origin.served() == origin.serials()[1] and len(origin.serials()) == 2
-    assert agent.generations(NAME) == [1, 2]
+    # 0: a placeholder, where the API let the first one wait
+    assert [number for number in agent.generations(NAME) if number] == [1, 2]
 
 
 def test_hints_of_the_last_pass_may_be_lost(origin):

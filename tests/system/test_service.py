@@ -50,7 +50,8 @@ def test_reload_with_a_broken_main_file_keeps_the_service_and_its_settings(servi
     pid = service.pid()
     agent.configure(agent={"concurrency": "many"})
     agent.reload()
-    agent.host.wait(lambda: service.says("agent.ini:2", "concurrency", "former"))
+    agent.host.wait(lambda: service.says("agent.ini:2", "concurrency", "its last good definition",
+                                         "is in force"), 60, agent.journal)
     agent.host.wait(lambda: not service.children())
     assert agent.host.active(SERVICE) == "active" and service.pid() == pid
     agent.configure()
