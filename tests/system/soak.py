@@ -88,17 +88,25 @@ def current(world):
     return all(told.get(one.name, {}).get("current") for one in world.certificates)
 
 
+def current_with_servers(world):
+    """What is delivered only now, the administrator includes only now."""
+    world.put_on_servers()
+    return current(world)
+
+
+def current_by_hand(world):
+    world.put_on_servers()
+    world.agent.renew()
+    return current(world)
+
+
 def converge(world):
     """By the service alone; what it still waits for, an administrator need not."""
     world.quiet()
-    world.put_on_servers()
-    alone = world.watch.wait(lambda: current(world), CONVERGES if world.slow else 15)
+    alone = world.watch.wait(lambda: current_with_servers(world),
+                             CONVERGES if world.slow else 15)
     tell("quiet: " + ("all is current" if alone else "the agent still waits; a pass by hand"))
-    if not alone:
-        done = world.agent.renew()
-        if done.returncode == 4:
-            world.watch.wait(lambda: world.agent.renew().returncode != 4, CONVERGES)
-    if not world.watch.wait(lambda: current(world), CONVERGES):
+    if not alone and not world.watch.wait(lambda: current_by_hand(world), CONVERGES):
         world.watch.break_(f"does not converge:\n{world.agent.renew()}\n{world.agent.status()}")
     world.watch_what_is_current()
 

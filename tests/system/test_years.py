@@ -138,23 +138,23 @@ def new_roots(years):
                 if "not signed by the Origin CA" in
                 one.get("last_error", {}).get("message", "")]
 
-    while len(refused()) < len(NAMES) and years.world.now() < deadline:
+    # One is enough: the other may fall due weeks later, when this one has ended.
+    while not refused() and years.world.now() < deadline:
         years.live(years.world.now() + 2 * DAY, NAPS)
+    assert refused(), years.status()
+    years.live(years.world.now() + 4 * DAY, NAPS)
     told = refused()
-    assert len(told) == len(NAMES), years.status()
     for one in told:
         assert "add its SHA-256 to root_sha256" in one["last_error"]["remedy"]
         assert one["last_error"]["stuck_since"]
     fresh = [one for one in years.issued() if one["id"] not in before]
-    years.live(years.world.now() + 4 * DAY, NAPS)
-    assert len([one for one in years.issued() if one["id"] not in before]) == len(NAMES), \
-        "no certificate more while nobody knows the roots"
+    assert len(fresh) == len(told), "no certificate more while nobody knows the roots"
     last = years.finished()
     years.learn_roots()
     years.advance(2)            # a pass is known by the second of its end
     years.host.run(["systemctl", "kill", "--signal=HUP", "--kill-whom=main", UNIT])
     years.await_pass(last)
-    years.host.wait(lambda: set(years.serials().values()) == {one["id"] for one in fresh}, 20,
+    years.host.wait(lambda: {one["id"] for one in fresh} <= set(years.serials().values()), 20,
                     lambda: f"{years.serials()} {fresh}\n{years.journal()}")
     years.look()
 
