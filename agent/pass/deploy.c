@@ -9,6 +9,7 @@
 #include "pass/commit.h"
 #include "pass/group.h"
 #include "pass/job.h"
+#include "pass/owed.h"
 #include "pass/plan.h"
 #include "pass/schedule.h"
 #include "pass/served.h"
@@ -39,7 +40,8 @@ void deploy_placeholder(struct pass *pass, struct pass_job *job)
 }
 
 enum {
-	RESTART_PAUSE = CLOCK_HOUR
+	RESTART_PAUSE = CLOCK_HOUR,
+	OWED_PAUSE = 5 * CLOCK_MINUTE, /* at most, while a server is down because of us */
 };
 
 /* Who failed the last time and has siblings that would have to follow it back goes first. */
@@ -85,6 +87,8 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 	if (target_job->target->reload == RELOAD_RESTART && state->verified_generation &&
 	    next < pass->now + RESTART_PAUSE)
 		next = pass->now + RESTART_PAUSE;
+	if (next > pass->now + OWED_PAUSE && owed_is(pass, target_job->target, NULL))
+		next = pass->now + OWED_PAUSE;
 	/* It may only have been too slow for somebody who stopped the agent. */
 	if (stop_requested())
 		next = pass->now;

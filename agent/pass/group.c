@@ -11,6 +11,7 @@
 #include "pass/bystander.h"
 #include "pass/commit.h"
 #include "pass/group_look.h"
+#include "pass/owed.h"
 #include "pass/reload.h"
 #include "pass/verify.h"
 #include "target/kind.h"
@@ -405,6 +406,11 @@ void group_deploy(struct group *group)
 		group->items[i] = group->items[settled];
 		group->items[settled++] = item;
 	}
+	for (size_t i = 0; i < settled; i++)
+		if (group->items[i].target_job->verified) {
+			owed_settle(group->pass, target_of(group)); /* somebody has started it */
+			break;
+		}
 	struct group rest = part(group, settled, group->count - settled);
 	deploy_committed(&rest);
 }

@@ -8,6 +8,7 @@
 #include "base/stop.h"
 #include "pass/config_test.h"
 #include "pass/delivery.h"
+#include "pass/owed.h"
 #include "target/command.h"
 #include "target/kind.h"
 #include "target/manager.h"
@@ -103,6 +104,17 @@ static int do_job(struct pass *pass, const struct config_target *target, const c
 	return result;
 }
 
+/* Whether the unit is what it was before the job. */
+static void settle_if_up(const struct pass *pass, const struct config_target *target,
+			 struct unit_bus *bus, const char *unit)
+{
+	struct unit_status status = {0};
+	struct error ignored = {0};
+	if (unit_status(bus, unit, &status, &ignored) == 0 &&
+	    strcmp(status.active_state, "active") == 0)
+		owed_settle(pass, target);
+}
+
 static int by_unit(struct pass *pass, const struct config_target *target, int64_t left,
 		   unsigned flags, struct error *error)
 {
@@ -127,7 +139,8 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 	/* It died as well, and systemd waits for a moment before it tries again by itself. */
 	bool waits = strcmp(status.active_state, "activating") == 0 &&
 		     strcmp(status.sub_state, "auto-restart") == 0;
-	bool revive = flags & RELOAD_REVIVE || (flags & RELOAD_REVIVE_FAILED && (failed || waits));
+	bool ours = flags & RELOAD_REVIVE_FAILED || owed_is(pass, target, unit);
+	bool revive = flags & RELOAD_REVIVE || (ours && (failed || waits));
 	if (!runs && !target->start_stopped && !revive) {
 		bool masked = strcmp(status.load_state, "masked") == 0;
 		error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
@@ -142,7 +155,13 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 								: UNIT_TRY_RESTART;
 	CLEANUP(server_log_close) struct server_log log;
 	server_log_mark(target->type, &log);
+	if (runs || revive)
+		owed_note(pass, target, unit);
 	result = do_job(pass, target, unit, verb, status.can_reload, left, error);
+	if (result < 0)
+		settle_if_up(pass, target, bus, unit);
+	else
+		owed_settle(pass, target);
 	const char *ask_why = target_kind(target->type)->ask_why;
 	if (result < 0 && result != -EBADMSG && error->class == ERROR_DEPLOY && ask_why)
 		error_remedy(error, "%s", ask_why);

@@ -180,10 +180,26 @@ class World:
             self.host.write(path, self.host.read(path) + "# somebody was here\n")
         for path in snippets if how == "chown" else ():
             self.host.run(["chown", "nobody", path], check=False)
-        for path in snippets if how == "delete" else ():
-            self.host.remove(path)
-        self.told_agent(how == "delete")
+        if how == "delete":
+            self.deleted(one, snippets)
+        else:
+            self.told_agent()
         return f"{one.name}: {how}"
+
+    def deleted(self, one, snippets):
+        """A server that reads its configuration in this moment may die of that, also because the
+        agent has asked it to a moment ago. It is soon put right, and the server runs again."""
+        with contextlib.ExitStack() as stack:
+            for server in one.servers:
+                stack.enter_context(self.watch.doors.down(server))
+            for path in snippets:
+                self.host.remove(path)
+            self.told_agent(True)
+            servers = [server for server in one.servers if self.watch.names[server]]
+            if not self.watch.wait(lambda: all(map(self.host.exists, snippets)) and
+                                   all(self.host.listening(server.port) for server in servers), 60):
+                self.watch.break_(f"{one.name}: its snippets were deleted, and after a minute not "
+                                  f"all is back:\n{self.host.journal(lines=60)}")
 
     def supervisor(self):
         return int(self.host.show(SERVICE, "MainPID"))
