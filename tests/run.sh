@@ -23,6 +23,8 @@
 #
 # A stage that fails does not keep the following from running.  Exit code: 0 all passed, 1 not all,
 # 2 usage, or not root.  Logs are in build/log.  Installs missing packages (tests/setup.sh).
+# What is chosen or happens at random follows the day, so that a run can be repeated for a day, and
+# the next day tries something else: ORIGIN_CA_DAY=N does again what that day did.
 # ORIGIN_CA_CHAOS=SEED lets every sandbox of the system tests misbehave at random.
 set -euo pipefail
 
@@ -37,6 +39,7 @@ environment() {
 	export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 	unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
 	unset SSL_CERT_FILE SSL_CERT_DIR DESTDIR CFLAGS LDFLAGS
+	export ORIGIN_CA_DAY=${ORIGIN_CA_DAY:-$(($(date +%s) / 86400))}
 	export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 }
@@ -94,9 +97,10 @@ stage_system() {
 	local log=$logs/system.first status=0 again
 	preset_build sanitizers
 	export ORIGIN_CA_BUILD=$top/build/sanitizers
-	# a share of the matrices; by hand, all of them. What is tried again is the same share.
+	# a share of the matrices; by hand, all of them
 	export ORIGIN_CA_SYSTEM=${ORIGIN_CA_SYSTEM:-short}
-	export ORIGIN_CA_DAY=${ORIGIN_CA_DAY:-$(($(date +%s) / 86400))}
+	export ORIGIN_CA_CRASH_SEED=${ORIGIN_CA_CRASH_SEED:-$ORIGIN_CA_DAY}
+	export ORIGIN_CA_YEARS_SEED=${ORIGIN_CA_YEARS_SEED:-$ORIGIN_CA_DAY}
 	# Hosts are independent and mostly wait: several at once.
 	run_pytest -n "$((2 * $(nproc)))" --dist loadfile tests/system | tee "$log" || status=$?
 	[ "$status" -eq 1 ] || return "$status"
@@ -108,11 +112,12 @@ stage_system() {
 
 stage_chaos() {
 	preset_build sanitizers
-	ORIGIN_CA_BUILD=$top/build/sanitizers tests/chaos.sh --short ${ORIGIN_CA_CHAOS:+"$ORIGIN_CA_CHAOS"}
+	ORIGIN_CA_BUILD=$top/build/sanitizers tests/chaos.sh --short "${ORIGIN_CA_CHAOS:-$ORIGIN_CA_DAY}"
 }
 
 stage_soak() {
 	release_build
+	export ORIGIN_CA_SOAK=${ORIGIN_CA_SOAK:-$ORIGIN_CA_DAY}
 	ORIGIN_CA_BUILD=$top/build/release tests/soak.sh --short
 }
 
