@@ -1,5 +1,6 @@
 """The product inside a host: built, installed as on a user's machine, and ready to run there."""
 
+import fcntl
 import os
 import pathlib
 import re
@@ -35,6 +36,13 @@ def command(argv, **environment):
     return done.stdout
 
 
+def bring_up_to_date(build, *arguments):
+    """Once at a time: the workers of pytest-xdist would build in one another's way."""
+    with open(build / "tests.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command(["cmake", "--build", build, *arguments])
+
+
 def build_directory():
     """The build under test, brought up to date: tests of a stale program prove nothing."""
     build = pathlib.Path(os.environ.get("ORIGIN_CA_BUILD", "build/sanitizers"))
@@ -43,7 +51,7 @@ def build_directory():
     if not (build / "CMakeCache.txt").exists():
         raise BuildError(f"{build} is not configured: run 'cmake --preset {build.name}', "
                          "or name a build directory in ORIGIN_CA_BUILD")
-    command(["cmake", "--build", build])
+    bring_up_to_date(build)
     return build
 
 
@@ -56,8 +64,8 @@ def plain_build_directory():
         build = REPOSITORY / "build/release"
         if not (build / "CMakeCache.txt").exists():
             command(["cmake", "-S", REPOSITORY, "--preset", "release"])
-    command(["cmake", "--build", build, "--target", "origin-ca-agent", "origin-ca-supervisor",
-             "origin-ca-sandbox", "crash-driver", "turned-clock", "documentation"])
+    bring_up_to_date(build, "--target", "origin-ca-agent", "origin-ca-supervisor",
+                     "origin-ca-sandbox", "crash-driver", "turned-clock", "documentation")
     return build
 
 
