@@ -32,6 +32,8 @@ def pytest_collection_modifyitems(config, items):
         calm = [item for item in items if item.get_closest_marker("calm")]
         config.hook.pytest_deselected(items=calm)
         items[:] = [item for item in items if item not in calm]
+    items[:], others = share.today(items)
+    config.hook.pytest_deselected(items=others)
     cost.order(items)
 
 
@@ -60,7 +62,7 @@ def pytest_terminal_summary(terminalreporter):
     if CHAOS:
         terminalreporter.write_line(f"the sandboxes misbehaved: ORIGIN_CA_CHAOS={CHAOS}")
     if share.SHORT:
-        terminalreporter.write_line(f"a share of each matrix: ORIGIN_CA_SYSTEM=short "
+        terminalreporter.write_line(f"one day's share of {share.DAYS}: ORIGIN_CA_SYSTEM=short "
                                     f"ORIGIN_CA_DAY={share.DAY}")
     cost.tell(terminalreporter)
 

@@ -24,6 +24,7 @@ scenario, killed before the call and after it, and failing with every error, onc
 import pytest
 
 import crash_points
+import share
 from crash_lab import Lab
 from crash_run import EXTENT, SEED, hosts, in_all, laboratories, try_all
 from crash_scenarios import (Derive, FirstIssue, Keystore, LostAnswer, Redeploy, Renewal, Rollback,
@@ -42,7 +43,7 @@ def labs(tmp_path_factory):
         yield made
 
 
-@pytest.fixture(scope="module", params=SCENARIOS)
+@pytest.fixture(scope="module", params=share.half(SCENARIOS))
 def begun(labs, request):
     """The labs, in the state that a scenario starts from."""
     labs = labs[:request.param.hosts]
