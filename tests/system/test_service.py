@@ -59,6 +59,24 @@ def test_reload_with_a_broken_main_file_keeps_the_service_and_its_settings(servi
     agent.host.wait(lambda: service.status_text().startswith("1 of 1 certificates current"))
 
 
+def test_broken_main_file_of_which_nothing_good_is_kept_leaves_the_settings_as_they_are(service):
+    agent = service.agent
+    agent.start()
+    service.settled()
+    pid = service.pid()
+    agent.host.remove(agent.state_path("definitions.json"))
+    agent.configure(agent={"concurrency": "many"})
+    agent.reload()
+    agent.host.wait(lambda: service.says("the former [agent] settings stay in force"), 60,
+                    agent.journal)
+    agent.host.wait(lambda: not service.children())
+    assert agent.host.active(SERVICE) == "active" and service.pid() == pid
+    agent.configure()
+    agent.renew(check=0)
+    service.settled()
+    assert service.status_text().startswith("1 of 1 certificates current")
+
+
 def test_bad_drop_in_is_reported_and_the_others_are_served(service):
     agent = service.agent
     agent.drop_in("bad", "[certificate example.net]\nvaliditi = 90d\n")
