@@ -23,9 +23,11 @@ def pack(build, directory, generator="DEB"):
 
 
 def release_build(directory, source=REPOSITORY):
-    """Another release build, of what a package holds alone."""
+    """Another release build, of what a package holds alone; by a compiler that nothing tells to
+    write other paths than it was given."""
+    plain = ["env", "--unset=CCACHE_BASEDIR", "--unset=CCACHE_NOHASHDIR"]
     product.command(["cmake", "-S", source, "-B", directory, "--preset", "release"])
-    product.command(["cmake", "--build", directory, "--target", *TARGETS])
+    product.command([*plain, "cmake", "--build", directory, "--target", *TARGETS])
     return directory
 
 

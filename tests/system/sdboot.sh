@@ -69,6 +69,11 @@ sd_forget() {                    # $1: root.  What the machine has enabled: only
 		sys-fs-fuse-connections.mount dev-hugepages.mount systemd-firstboot.service; do
 		ln -sfn /dev/null "$root/etc/systemd/system/$unit"
 	done
+	# they look for disks, consoles and scripts of old, at each boot and each daemon-reload
+	mkdir -p "$root/etc/systemd/system-generators"
+	for unit in "$root"/lib/systemd/system-generators/*; do
+		ln -sfn /dev/null "$root/etc/systemd/system-generators/${unit##*/}"
+	done
 	printf '%s\n' '[Unit]' 'Requires=basic.target dbus.service' \
 		'After=basic.target dbus.service' > "$root/etc/systemd/system/sdtest.target"
 	# a machine identity of its own, and with it a journal of its own
