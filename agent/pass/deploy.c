@@ -9,8 +9,8 @@
 #include "pass/commit.h"
 #include "pass/group.h"
 #include "pass/job.h"
-#include "pass/owed.h"
 #include "pass/plan.h"
+#include "pass/reload.h"
 #include "pass/schedule.h"
 #include "pass/served.h"
 #include "pass/siblings.h"
@@ -40,8 +40,7 @@ void deploy_placeholder(struct pass *pass, struct pass_job *job)
 }
 
 enum {
-	RESTART_PAUSE = CLOCK_HOUR,
-	OWED_PAUSE = 5 * CLOCK_MINUTE, /* at most, while a server is down because of us */
+	RESTART_PAUSE = CLOCK_HOUR
 };
 
 /* Who failed the last time and has siblings that would have to follow it back goes first. */
@@ -87,8 +86,6 @@ static void record_failure(struct pass *pass, struct pass_job *job,
 	if (target_job->target->reload == RELOAD_RESTART && state->verified_generation &&
 	    next < pass->now + RESTART_PAUSE)
 		next = pass->now + RESTART_PAUSE;
-	if (next > pass->now + OWED_PAUSE && owed_is(pass, target_job->target, NULL))
-		next = pass->now + OWED_PAUSE;
 	/* It may only have been too slow for somebody who stopped the agent. */
 	if (stop_requested())
 		next = pass->now;
@@ -222,6 +219,8 @@ static void deploy_targets(struct pass *pass, bool alone)
 		}
 	for (size_t i = 0; i < pass->config->target_count && !alone; i++)
 		siblings_go_back(pass, i);
+	if (!alone)
+		reload_pay_all(pass);
 	for (size_t i = 0; i < pass->job_count; i++)
 		settle(pass, &pass->jobs[i], alone);
 }

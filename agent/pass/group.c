@@ -11,7 +11,6 @@
 #include "pass/bystander.h"
 #include "pass/commit.h"
 #include "pass/group_look.h"
-#include "pass/owed.h"
 #include "pass/reload.h"
 #include "pass/verify.h"
 #include "target/kind.h"
@@ -260,7 +259,7 @@ static void refused_reload(struct group *group, const struct error *refusal)
 	bool tested = group->pass->only_tested;
 	bool untouched = tested && restarts;
 	bool cut_off = is_cut_off(refusal);
-	bool revive = refusal->code == -ESHUTDOWN ||
+	bool revive = refusal->code == -EHOSTDOWN ||
 		      (restarts && !tested && (cut_off || refusal->code != -ECANCELED));
 	bool was_read = refusal->class == ERROR_DEPLOY || (cut_off && !tested);
 	int64_t deadline = turn_back(group->pass);
@@ -321,6 +320,14 @@ static void take_back_unverified(struct group *group)
 	free(back.items);
 }
 
+static bool some_unverified(const struct group *group)
+{
+	bool some = false;
+	for (size_t i = 0; i < group->count; i++)
+		some |= !group->items[i].target_job->verified;
+	return some;
+}
+
 /* All snippets of the group are in place: reload, look, and take back what is not shown. */
 static void deploy_committed(struct group *group)
 {
@@ -347,7 +354,10 @@ static void deploy_committed(struct group *group)
 	confirm_reload(group);
 	awaited_begin(group);
 	group_look(group, target_of(group)->reload != RELOAD_NONE);
-	take_back_unverified(group);
+	if (some_unverified(group) && reload_went_down(group->pass, target_of(group), &error))
+		refused_reload(group, &error);
+	else
+		take_back_unverified(group);
 }
 
 /* True when the server has read what is in place: a look may show that no reload is needed. */
@@ -406,11 +416,6 @@ void group_deploy(struct group *group)
 		group->items[i] = group->items[settled];
 		group->items[settled++] = item;
 	}
-	for (size_t i = 0; i < settled; i++)
-		if (group->items[i].target_job->verified) {
-			owed_settle(group->pass, target_of(group)); /* somebody has started it */
-			break;
-		}
 	struct group rest = part(group, settled, group->count - settled);
 	deploy_committed(&rest);
 }

@@ -11,10 +11,12 @@
 
 #include "pass/pass.h"
 
-/* Before the unit is asked for anything. What cannot be written is logged, and does not count. */
+/* Before a unit that runs is asked for anything. What cannot be written is logged, and does not
+ * count. */
 void owed_note(const struct pass *pass, const struct config_target *target, const char *unit);
 
-/* The unit runs again, or never stopped. */
+/* The unit runs, or somebody else has stopped it. Only the end of all deploying says so
+ * (reload_pay_all()): some servers take their time to die of what they were given. */
 void owed_settle(const struct pass *pass, const struct config_target *target);
 
 /* True when a start is owed to the target's unit; `unit` NULL: to whatever unit it has. */

@@ -18,6 +18,7 @@
 #include "pass/metrics.h"
 #include "pass/named.h"
 #include "pass/note.h"
+#include "pass/owed.h"
 #include "pass/plan.h"
 #include "pass/revocation.h"
 #include "pass/schedule.h"
@@ -171,6 +172,15 @@ static void work(struct pass *pass)
 	}
 }
 
+/* A server is down because of us, or was when a pass was killed. */
+static bool some_owed(const struct pass *pass)
+{
+	bool some = false;
+	for (size_t i = 0; i < pass->config->target_count; i++)
+		some |= owed_is(pass, pass->config->targets[i], NULL);
+	return some;
+}
+
 /* Most passes end here: all is as the last one left it. */
 static bool all_settled(struct pass *pass, const struct settled *settled)
 {
@@ -179,7 +189,7 @@ static bool all_settled(struct pass *pass, const struct settled *settled)
 		count += settled_holds(settled, pass, &pass->jobs[i]);
 		pass->jobs[i].returned = settled_lacks(settled, &pass->jobs[i]);
 	}
-	return count == pass->job_count;
+	return count == pass->job_count && !some_owed(pass);
 }
 
 /* The earliest moment at which something is due, and whose it is. */
@@ -220,6 +230,8 @@ static void find_next(struct pass *pass)
 			sooner(pass, awaited_due(target, state->newest), name);
 		}
 	}
+	if (some_owed(pass))
+		sooner(pass, pass->now + RETRY_PAUSE, "with a server to be started");
 	if (!pass->next_at || pass->full_check_at + SCHEDULE_FULL_CHECK < pass->next_at) {
 		pass->next_at = pass->full_check_at + SCHEDULE_FULL_CHECK;
 		pass->next_name = NULL;

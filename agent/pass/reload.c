@@ -79,9 +79,10 @@ static int died(const struct server_log *log, struct error *error)
 }
 
 /* With the configuration tested, and what is left of the time then. A unit that is to be started
- * tests for itself. */
+ * tests for itself. `ours`: when it goes down over the job, its start is owed. */
 static int do_job(struct pass *pass, const struct config_target *target, const char *unit,
-		  enum unit_verb verb, bool can_reload, int64_t left, struct error *error)
+		  enum unit_verb verb, const struct unit_status *before, bool ours, int64_t left,
+		  struct error *error)
 {
 	int result = verb == UNIT_START ? 0 : config_test(pass, target, unit, left, error);
 	pass->only_tested = result < 0;
@@ -93,26 +94,38 @@ static int do_job(struct pass *pass, const struct config_target *target, const c
 	if (result < 0)
 		return result;
 	pass->reloads++;
+	if (ours)
+		owed_note(pass, target, unit);
 	log_progress("%s: waiting for %s", target->name, unit);
 	/* A restart with a configuration that is broken elsewhere would end a server that works;
 	 * a reload finds out without harm. */
-	if (verb == UNIT_TRY_RESTART && can_reload && !tested)
+	if (verb == UNIT_TRY_RESTART && before->can_reload && !tested)
 		result = unit_job(pass->bus, unit, UNIT_RELOAD, left, error);
 	if (result == 0)
 		result = unit_job(pass->bus, unit, verb, left, error);
 	log_progress("%s", "");
+	/* Somebody has another mind: stops it, or restarts it himself. */
+	if (result == -ECANCELED && error->class == ERROR_DEPLOY)
+		owed_settle(pass, target);
 	return result;
 }
 
-/* Whether the unit is what it was before the job. */
-static void settle_if_up(const struct pass *pass, const struct config_target *target,
-			 struct unit_bus *bus, const char *unit)
+static bool is_failed(const struct unit_status *status)
 {
-	struct unit_status status = {0};
-	struct error ignored = {0};
-	if (unit_status(bus, unit, &status, &ignored) == 0 &&
-	    strcmp(status.active_state, "active") == 0)
-		owed_settle(pass, target);
+	return strcmp(status->active_state, "failed") == 0;
+}
+
+/* It died, and systemd waits for a moment before it tries again by itself. */
+static bool waits_for_restart(const struct unit_status *status)
+{
+	return strcmp(status->active_state, "activating") == 0 &&
+	       strcmp(status->sub_state, "auto-restart") == 0;
+}
+
+static bool is_active(const struct unit_status *status)
+{
+	return strcmp(status->active_state, "active") == 0 ||
+	       strcmp(status->active_state, "reloading") == 0;
 }
 
 static int by_unit(struct pass *pass, const struct config_target *target, int64_t left,
@@ -134,11 +147,9 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 				    target->name);
 	}
 
-	bool failed = strcmp(status.active_state, "failed") == 0;
+	bool failed = is_failed(&status);
 	bool runs = !failed && strcmp(status.active_state, "inactive") != 0;
-	/* It died as well, and systemd waits for a moment before it tries again by itself. */
-	bool waits = strcmp(status.active_state, "activating") == 0 &&
-		     strcmp(status.sub_state, "auto-restart") == 0;
+	bool waits = waits_for_restart(&status);
 	bool ours = flags & RELOAD_REVIVE_FAILED || owed_is(pass, target, unit);
 	bool revive = flags & RELOAD_REVIVE || (ours && (failed || waits));
 	if (!runs && !target->start_stopped && !revive) {
@@ -155,31 +166,84 @@ static int by_unit(struct pass *pass, const struct config_target *target, int64_
 								: UNIT_TRY_RESTART;
 	CLEANUP(server_log_close) struct server_log log;
 	server_log_mark(target->type, &log);
-	if (runs || revive)
-		owed_note(pass, target, unit);
-	result = do_job(pass, target, unit, verb, status.can_reload, left, error);
-	if (result < 0)
-		settle_if_up(pass, target, bus, unit);
-	else
-		owed_settle(pass, target);
+	result = do_job(pass, target, unit, verb, &status, is_active(&status) || revive, left,
+			error);
 	const char *ask_why = target_kind(target->type)->ask_why;
 	if (result < 0 && result != -EBADMSG && error->class == ERROR_DEPLOY && ask_why)
 		error_remedy(error, "%s", ask_why);
 	/* It was up a moment ago: not stopped by somebody, but dead of what it read. */
-	if (result == -ESHUTDOWN)
+	if (result == -EHOSTDOWN)
 		return died(&log, error);
 	return result == 0 && verb == UNIT_START ? RELOAD_STARTED : result;
 }
 
-static bool unit_runs(struct pass *pass, const struct config_target *target)
+static int unit_of(struct pass *pass, const struct config_target *target, const char **ret_unit,
+		   struct unit_status *ret_status, struct error *error)
 {
 	struct unit_bus *bus = NULL;
+	int result = bus_of(pass, &bus, error);
+	if (result == 0)
+		result = reload_unit(bus, target, ret_unit, error);
+	return result < 0 ? result : unit_status(bus, *ret_unit, ret_status, error);
+}
+
+bool reload_went_down(struct pass *pass, const struct config_target *target, struct error *error)
+{
 	const char *unit = NULL;
 	struct unit_status status = {0};
 	struct error ignored = {0};
-	return bus_of(pass, &bus, &ignored) == 0 &&
-	       reload_unit(bus, target, &unit, &ignored) == 0 &&
-	       unit_status(bus, unit, &status, &ignored) == 0 &&
+	if (!owed_is(pass, target, NULL) || unit_of(pass, target, &unit, &status, &ignored) < 0 ||
+	    !(is_failed(&status) || waits_for_restart(&status)))
+		return false;
+	error_set(error, ERROR_DEPLOY, -EHOSTDOWN,
+		  "%s went down a while after it had taken up the new configuration (%s)", unit,
+		  status.result);
+	error_remedy(error, "`journalctl --unit %s` says why", unit);
+	return true;
+}
+
+/* Of a unit that our job has taken down, or that has come through it. */
+static void pay(struct pass *pass, const struct config_target *target)
+{
+	const char *unit = NULL;
+	struct unit_status status = {0};
+	struct error error = {0};
+	int64_t left = 0;
+	int result = unit_of(pass, target, &unit, &status, &error);
+	bool down = result == 0 && (is_failed(&status) || waits_for_restart(&status));
+	if (result == 0 && strcmp(status.load_state, "loaded") != 0)
+		down = false; /* masked by somebody, or gone */
+	if (result == 0 && down && owed_is(pass, target, unit)) {
+		stop_turn_back();
+		result = time_left(pass, target, &left, &error);
+		if (result == 0) {
+			log_notice("%s: %s went down over a reload; it is started again",
+				   target->name, unit);
+			pass->reloads++;
+			result = unit_job(pass->bus, unit, UNIT_START, left, &error);
+		}
+	} else if (result == 0 && !down && strcmp(status.active_state, "activating") == 0) {
+		return; /* it is on its way */
+	}
+	if (result == 0)
+		owed_settle(pass, target);
+	else
+		log_failure(LOG_LEVEL_ERROR, &error);
+}
+
+void reload_pay_all(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->config->target_count; i++)
+		if (owed_is(pass, pass->config->targets[i], NULL))
+			pay(pass, pass->config->targets[i]);
+}
+
+static bool unit_runs(struct pass *pass, const struct config_target *target)
+{
+	const char *unit = NULL;
+	struct unit_status status = {0};
+	struct error ignored = {0};
+	return unit_of(pass, target, &unit, &status, &ignored) == 0 &&
 	       strcmp(status.active_state, "active") == 0;
 }
 

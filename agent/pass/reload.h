@@ -31,6 +31,16 @@ bool reload_in_time(const struct pass *pass);
  */
 int reload_target(const struct group *group, unsigned flags, struct error *error);
 
+/* True, with an error of class deploy, when the unit took its reload in this pass, and has died
+ * since. */
+bool reload_went_down(struct pass *pass, const struct config_target *target, struct error *error);
+
+/*
+ * When all is in place: starts the units that are down because of us (owed.h), of this pass or of
+ * an earlier one; what cannot be started now is logged, and stays owed.
+ */
+void reload_pay_all(struct pass *pass);
+
 /* Only the test: 0 when it passes or there is none, otherwise as above. */
 int reload_test(struct pass *pass, const struct config_target *target, struct error *error);
 

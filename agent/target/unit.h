@@ -64,10 +64,10 @@ enum unit_verb {
  * refuses. -ETIMEDOUT at the deadline: the job stays queued at systemd and is named; like
  * -ECONNRESET (the bus was lost) with outcome_unknown. A job that failed quotes the unit's own
  * words from the journal where they can be read, "nginx: [emerg] ... in FILE:LINE" first of all.
- * Never starts a stopped unit (UNIT_START excepted): -ESHUTDOWN, "nginx.service is inactive";
- * -ESHUTDOWN also for a unit that went down after the job. When the agent is told to stop, a wait
- * ends early with class transient, -ECANCELED (base/stop.h).
- * Of a test that ended well, the exit status of its main process: one of SuccessExitStatus=.
+ * Never starts a stopped unit (UNIT_START excepted): -ESHUTDOWN, "nginx.service is inactive", and
+ * nothing was asked for; -EHOSTDOWN for a unit that went down after the job. When the agent is told
+ * to stop, a wait ends early with class transient, -ECANCELED (base/stop.h). Of a test that ended
+ * well, the exit status of its main process: one of SuccessExitStatus=.
  */
 int unit_job(struct unit_bus *bus, const char *unit, enum unit_verb verb, int64_t timeout_ms,
 	     struct error *error);

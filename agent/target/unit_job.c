@@ -380,13 +380,13 @@ static bool oneshot_is_done(const struct job *job, enum unit_verb verb,
 static int job_down_error(const struct job *job, const struct unit_status *status,
 			  struct error *error)
 {
-	error_set(error, ERROR_DEPLOY, -ESHUTDOWN,
+	error_set(error, ERROR_DEPLOY, -EHOSTDOWN,
 		  "%s: the %s job was done, but then the unit went down: it is %s (%s)", job->unit,
 		  job->verb->word,
 		  in_auto_restart(status) ? status->sub_state : status->active_state,
 		  status->result);
 	job_explain(job, error);
-	return -ESHUTDOWN;
+	return -EHOSTDOWN;
 }
 
 /* The unit must be active after its job, and stay so for a moment. */

@@ -73,8 +73,8 @@ def test_broken_main_file_of_which_nothing_good_is_kept_leaves_the_settings_as_t
     assert agent.host.active(SERVICE) == "active" and service.pid() == pid
     agent.configure()
     agent.renew(check=0)
-    service.settled()
-    assert service.status_text().startswith("1 of 1 certificates current")
+    agent.host.wait(lambda: service.status_text().startswith("1 of 1 certificates current"), 60,
+                    agent.journal)
 
 
 def test_bad_drop_in_is_reported_and_the_others_are_served(service):

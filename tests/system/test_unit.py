@@ -238,7 +238,7 @@ def test_unit_that_dies_right_after_its_restart_is_seen(module_host, driver):
     module_host.run(["rm", "/run/dies-not"])
     module_host.write("/run/dies-asked", "")
     error = driver.job("try-restart", "dies.service")
-    assert (error["errno"], error["class"]) == ("ESHUTDOWN", "deploy")
+    assert (error["errno"], error["class"]) == ("EHOSTDOWN", "deploy")
     assert "failed (exit-code)" in error["message"] and "invalid key" in error["message"]
 
 
@@ -248,7 +248,7 @@ def test_server_that_exits_over_its_reload_is_seen(module_host, driver):
           "'trap \"sleep 0.1; echo key mismatch error >&2; exit 1\" HUP; "
           "while :; do sleep 0.02; done'\nExecReload=/bin/kill -HUP $MAINPID\n")
     error = driver.job("reload", "httpd-like.service")
-    assert error["errno"] == "ESHUTDOWN"
+    assert error["errno"] == "EHOSTDOWN"
     assert "failed (exit-code)" in error["message"] and "key mismatch" in error["message"]
 
 
@@ -261,7 +261,7 @@ def test_unit_that_systemd_restarts_again_and_again_is_down(module_host, driver)
     module_host.wait(lambda: module_host.read(f"/proc/{pid}/comm").strip() == "sleep")
     module_host.write("/run/crash", "")
     error = driver.job("try-restart", "crashing.service")
-    assert error["errno"] == "ESHUTDOWN" and "auto-restart" in error["message"]
+    assert error["errno"] == "EHOSTDOWN" and "auto-restart" in error["message"]
     error = driver.job("try-restart", "crashing.service")
     assert error["errno"] == "ESHUTDOWN" and "systemd will start it again" in error["message"]
 
