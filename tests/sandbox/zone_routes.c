@@ -156,7 +156,8 @@ static void setting_show(const struct zone *zone, const struct setting *setting,
 	json_add_bool(object, "editable", true);
 	const char *value = json_string(kept, "value");
 	if (value && strcmp(value, "auto") == 0)
-		json_add_time(object, "next_scheduled_scan", now + 30 * CLOCK_DAY);
+		/* At midnight: it is the same whoever asks when. */
+		json_add_time(object, "next_scheduled_scan", (now / CLOCK_DAY + 30) * CLOCK_DAY);
 	reply_result(reply, object);
 }
 
