@@ -78,9 +78,8 @@ check_cppcheck() {
 }
 
 # Following every path through a function is most of the cost. It is spent on what runs for others;
-# unit tests and measurements run under sanitizers. ORIGIN_CA_TIDY=short: on a share of that, another
-# one each day.
-# With ORIGIN_CA_TIDY=short a half of the sources is looked at each day, and an eighth analysed.
+# unit tests and measurements run under sanitizers. ORIGIN_CA_TIDY=short: a half of the sources is
+# looked at, and an eighth analysed, others each day.
 tidy_number() {                  # $1: source
 	cksum <<< "$1" | cut -d ' ' -f 1
 }

@@ -15,8 +15,8 @@
  * count. */
 void owed_note(const struct pass *pass, const struct config_target *target, const char *unit);
 
-/* The unit runs, or somebody else has stopped it. Only the end of all deploying says so
- * (reload_pay_all()): some servers take their time to die of what they were given. */
+/* Somebody else has stopped the unit; or it runs at the end of all deploying (reload_pay_all()),
+ * not before: some servers take their time to die of what they were given. */
 void owed_settle(const struct pass *pass, const struct config_target *target);
 
 /* True when a start is owed to the target's unit; `unit` NULL: to whatever unit it has. */

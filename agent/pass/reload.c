@@ -202,33 +202,39 @@ bool reload_went_down(struct pass *pass, const struct config_target *target, str
 	return true;
 }
 
+static int start_again(struct pass *pass, const struct config_target *target, const char *unit,
+		       struct error *error)
+{
+	int64_t left = 0;
+	stop_turn_back();
+	int result = time_left(pass, target, &left, error);
+	if (result < 0)
+		return result;
+	log_notice("%s: %s went down over a reload; it is started again", target->name, unit);
+	pass->reloads++;
+	return unit_job(pass->bus, unit, UNIT_START, left, error);
+}
+
 /* Of a unit that our job has taken down, or that has come through it. */
 static void pay(struct pass *pass, const struct config_target *target)
 {
 	const char *unit = NULL;
 	struct unit_status status = {0};
 	struct error error = {0};
-	int64_t left = 0;
 	int result = unit_of(pass, target, &unit, &status, &error);
-	bool down = result == 0 && (is_failed(&status) || waits_for_restart(&status));
-	if (result == 0 && strcmp(status.load_state, "loaded") != 0)
-		down = false; /* masked by somebody, or gone */
-	if (result == 0 && down && owed_is(pass, target, unit)) {
-		stop_turn_back();
-		result = time_left(pass, target, &left, &error);
-		if (result == 0) {
-			log_notice("%s: %s went down over a reload; it is started again",
-				   target->name, unit);
-			pass->reloads++;
-			result = unit_job(pass->bus, unit, UNIT_START, left, &error);
-		}
-	} else if (result == 0 && !down && strcmp(status.active_state, "activating") == 0) {
+	bool loaded = result == 0 && strcmp(status.load_state, "loaded") == 0;
+	bool down = loaded && (is_failed(&status) || waits_for_restart(&status));
+	if (loaded && !down && strcmp(status.active_state, "activating") == 0)
 		return; /* it is on its way */
-	}
-	if (result == 0)
+	if (down && owed_is(pass, target, unit))
+		result = start_again(pass, target, unit, &error);
+	if (result == 0) {
 		owed_settle(pass, target);
-	else
-		log_failure(LOG_LEVEL_ERROR, &error);
+		return;
+	}
+	error_prefix(&error, "%s: its server went down over a reload and is not started again yet",
+		     target->name);
+	log_failure(LOG_LEVEL_ERROR, &error);
 }
 
 void reload_pay_all(struct pass *pass)

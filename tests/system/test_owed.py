@@ -44,7 +44,9 @@ def test_server_that_could_not_be_started_again_is_started_when_it_can(origin, d
     note = json.loads(origin.host.read(origin.agent.state_path("schedule.json")))
     assert note["next_at"] - note["finished_at"] <= 300, "a server is down because of us"
     # not yet
-    assert "zz-broken.conf" in origin.agent.renew(check=1).target(NAME)["error"]["message"]
+    again = origin.agent.renew(check=1)
+    assert "zz-broken.conf" in again.target(NAME)["error"]["message"]
+    assert "went down over a reload and is not started again yet" in again.stderr
     assert origin.nginx.active() == "failed"
     dies.mend()
     origin.agent.renew(check=0)
